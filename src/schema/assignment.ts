@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import type { CellId, InstanceId, NodeId } from './ids.ts';
+import { parseJson } from './json.ts';
+import type { Parsed } from './parsed.ts';
+
+/**
+ * `/cells/assignments/<cell>/<node>`: the order to a cell's agent to run one node, written by the controller together
+ * with the node's `backend` leaf. `desired: removed` orders the agent to stop the node and erase its data; the agent
+ * confirms by deleting the node's observed key. An assignment that is merely absent orders nothing to be erased.
+ */
+export const assignmentsPrefix = '/cells/assignments/';
+export const cellAssignmentsPrefix = (cell: CellId): string => `${assignmentsPrefix}${cell}/`;
+export const assignmentKey = (cell: CellId, node: NodeId): string => `${assignmentsPrefix}${cell}/${node}`;
+
+export function parseAssignmentKey(key: string): { readonly cell: CellId; readonly node: NodeId } | undefined {
+  const match = /^\/cells\/assignments\/([^/]+)\/([^/]+)$/.exec(key);
+  return match ? { cell: match[1] as CellId, node: match[2] as NodeId } : undefined;
+}
+
+const assignmentShape = z.object({
+  instance: z.string().transform((id) => id as InstanceId),
+  node: z.string().transform((id) => id as NodeId),
+  desired: z.enum(['running', 'removed']),
+  /** First segment of the node's registrar key. */
+  image: z.string(),
+  resources: z.object({ memory_mb: z.number(), cpus: z.number() }),
+  /** Patroni's dynamic configuration: what the first node puts into `/service/<id>/config`, which rules from then on. */
+  dynamic_configuration: z.record(z.string(), z.unknown()),
+  /** The key that holds the accounts; passwords are never part of an assignment. */
+  credentials: z.string(),
+  /** Of everything above that a running node must be restarted for; the agent reports the one it applied. */
+  spec_hash: z.string(),
+});
+export type Assignment = z.output<typeof assignmentShape>;
+export const parseAssignment = (text: string): Parsed<Assignment> =>
+  parseJson(text, assignmentShape as unknown as z.ZodType<Assignment>);

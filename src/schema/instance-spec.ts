@@ -1,0 +1,147 @@
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import type { Catalog, Plan } from './catalog.ts';
+import { bad, good, type Parsed } from './parsed.ts';
+import { parameterProblem } from './postgresql-parameters.ts';
+
+/** The largest document that is read; etcd itself refuses requests above 1.5 MiB. */
+export const maxDocumentBytes = 256 * 1024;
+export const maxNodeCount = 16;
+
+/** A desired state that was understood and accepted: names resolved, defaults filled in. Stored in the observed state. */
+export const instanceSpecShape = z.object({
+  service_id: z.string(),
+  plan_id: z.string(),
+  organization_guid: z.string().optional(),
+  space_guid: z.string().optional(),
+  node_count: z.number().int(),
+  /** Where its nodes may run; a cell must satisfy all that are given. */
+  pool: z.object({
+    cells: z.array(z.string()).optional(),
+    zones: z.array(z.string()).optional(),
+    labels: z.record(z.string(), z.string()).optional(),
+  }),
+  postgresql: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  synchronous: z.boolean(),
+  paused: z.boolean(),
+  deletion_protection: z.boolean(),
+});
+export type InstanceSpec = z.infer<typeof instanceSpecShape>;
+
+const text = z.string().min(1).max(200);
+const names = z.array(text).min(1).max(1000);
+
+const documentShape = z.strictObject({
+  service_id: text.optional(),
+  plan_id: text.optional(),
+  plan: text.optional(),
+  organization_guid: text.optional(),
+  space_guid: text.optional(),
+  parameters: z
+    .strictObject({
+      'node-count': z.number().int().min(1).max(maxNodeCount).optional(),
+      cells: names.optional(),
+      zones: names.optional(),
+      labels: z.record(text, z.string()).optional(),
+      postgresql: z.record(text, z.union([z.string(), z.number(), z.boolean()])).optional(),
+      synchronous: z.boolean().optional(),
+    })
+    .optional(),
+  paused: z.boolean().optional(),
+  'deletion-protection': z.boolean().optional(),
+});
+
+/** Reads a desired state, YAML or JSON. A refusal names the field, the value found and what is allowed. */
+export function parseInstanceSpec(source: string, catalog: Catalog): Parsed<InstanceSpec> {
+  const value = parseYaml(source);
+  if (!value.ok) return value;
+  const result = documentShape.safeParse(value.value);
+  if (!result.success) return bad(result.error.issues.map((issue) => describe(issue, value.value)).join('; '));
+  const document = result.data;
+  const plan = resolvePlan(document.plan_id, document.plan, document.service_id, catalog);
+  if (!plan.ok) return plan;
+  const parameters = document.parameters ?? {};
+  for (const [name, parameter] of Object.entries(parameters.postgresql ?? {})) {
+    const problem = parameterProblem(name, parameter);
+    if (problem) return bad(`parameters.postgresql.${name} is ${show(parameter)}: ${problem}`);
+  }
+  return good({
+    service_id: catalog.service_id,
+    plan_id: plan.value.plan_id,
+    ...(document.organization_guid !== undefined && { organization_guid: document.organization_guid }),
+    ...(document.space_guid !== undefined && { space_guid: document.space_guid }),
+    node_count: parameters['node-count'] ?? plan.value.node_count,
+    pool: {
+      ...(parameters.cells && { cells: parameters.cells }),
+      ...(parameters.zones && { zones: parameters.zones }),
+      ...(parameters.labels && { labels: parameters.labels }),
+    },
+    postgresql: parameters.postgresql ?? {},
+    synchronous: parameters.synchronous ?? false,
+    paused: document.paused ?? false,
+    deletion_protection: document['deletion-protection'] ?? false,
+  });
+}
+
+function parseYaml(source: string): Parsed<Record<string, unknown>> {
+  const bytes = Buffer.byteLength(source);
+  if (bytes > maxDocumentBytes) return bad(`document has ${bytes} bytes: at most ${maxDocumentBytes} are allowed`);
+  const document = parseDocument(source);
+  const error = document.errors[0];
+  if (error) return bad(`not YAML: ${error.message.split('\n')[0]}`);
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: 100 });
+  } catch (cause) {
+    return bad(`not YAML: ${(cause as Error).message}`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return bad(`document is ${show(value)}: a mapping of fields is expected, for example {plan: standard}`);
+  }
+  return good(value as Record<string, unknown>);
+}
+
+function resolvePlan(
+  planId: string | undefined,
+  name: string | undefined,
+  serviceId: string | undefined,
+  catalog: Catalog,
+): Parsed<Plan> {
+  if (serviceId !== undefined && serviceId !== catalog.service_id) {
+    return bad(`service_id is ${show(serviceId)}: this herd offers ${catalog.service_id}`);
+  }
+  const allowed = `use one of ${catalog.plans.map((plan) => `${plan.name} (${plan.plan_id})`).join(', ')}`;
+  if (planId === undefined && name === undefined) return bad(`plan is missing: ${allowed}`);
+  const byId = planId === undefined ? undefined : catalog.plans.find((plan) => plan.plan_id === planId);
+  if (planId !== undefined && !byId) return bad(`plan_id is ${show(planId)}: ${allowed}`);
+  const byName = name === undefined ? undefined : catalog.plans.find((plan) => plan.name === name);
+  if (name !== undefined && !byName) return bad(`plan is ${show(name)}: ${allowed}`);
+  if (byId && byName && byId !== byName) return bad(`plan_id ${show(planId)} and plan ${show(name)} differ: give one`);
+  return good((byId ?? byName) as Plan);
+}
+
+function describe(issue: z.core.$ZodIssue, document: unknown): string {
+  const where = issue.path.join('.') || 'document';
+  if (issue.code === 'unrecognized_keys') {
+    const prefix = issue.path.length > 0 ? `${issue.path.join('.')}.` : '';
+    const known = prefix === 'parameters.' ? parameterNames : fieldNames;
+    return `${issue.keys.map((key) => prefix + key).join(', ')}: unknown field; allowed are ${known.join(', ')}`;
+  }
+  const value = issue.path.reduce<unknown>((at, step) => (at as Record<PropertyKey, unknown>)?.[step], document);
+  return `${where} is ${show(value)}: ${expectation(issue)}`;
+}
+
+const fieldNames = Object.keys(documentShape.shape);
+const parameterNames = Object.keys(documentShape.shape.parameters.unwrap().shape);
+
+function expectation(issue: z.core.$ZodIssue): string {
+  if (issue.path.join('.') === 'parameters.node-count') return `a whole number from 1 to ${maxNodeCount} is expected`;
+  if (issue.code === 'invalid_type') return `${issue.expected} is expected`;
+  if (issue.code === 'invalid_union') return 'a string, a number or true/false is expected';
+  return issue.message;
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { accountShape } from './credentials.ts';
+import type { InstanceId } from './ids.ts';
+import { instanceSpecShape } from './instance-spec.ts';
+import { parseJson } from './json.ts';
+import type { Parsed } from './parsed.ts';
+
+/** `/service/<id>/state`: the observed state of one instance, written by the controller. */
+export const stateKey = (id: InstanceId): string => `/service/${id}/state`;
+
+export const conditionTypes = [
+  'Accepted',
+  'Placed',
+  'Running',
+  'LeaderElected',
+  'Routed',
+  'Ready',
+  'Degraded',
+  'Paused',
+  'Deleting',
+] as const;
+export type ConditionType = (typeof conditionTypes)[number];
+
+const conditionShape = z.object({
+  type: z.enum(conditionTypes),
+  status: z.enum(['True', 'False', 'Unknown']),
+  /** One word in CamelCase, for programs. */
+  reason: z.string(),
+  /** A sentence for people: what is the case and, when something is wrong, what would help. */
+  message: z.string(),
+  /** When `status` last changed, ISO 8601. */
+  since: z.string(),
+});
+export type Condition = z.infer<typeof conditionShape>;
+
+const stateShape = z.object({
+  instance_id: z.string(),
+  service_id: z.string(),
+  plan_id: z.string(),
+  organization_guid: z.string().optional(),
+  space_guid: z.string().optional(),
+  admin_credentials: accountShape.optional(),
+  superuser_credentials: accountShape.optional(),
+  app_credentials: accountShape.optional(),
+  allocated_port: z.number().int().optional(),
+  nodes: z.array(
+    z.object({ node_id: z.string(), backend_id: z.string(), plan_id: z.string(), service_id: z.string() }),
+  ),
+  /** create_revision of the document, decimal: tells an instance from a later one of the same name. */
+  uid: z.string(),
+  /** mod_revision of the document that this state speaks of, decimal. */
+  observed_generation: z.string(),
+  /** The spec in force: the last one that was accepted. */
+  accepted: instanceSpecShape.optional(),
+  conditions: z.array(conditionShape),
+  last_operation: z.object({ state: z.enum(['in progress', 'succeeded', 'failed']), description: z.string() }),
+  leader: z.string().optional(),
+  /** host:port that clients connect to. */
+  endpoint: z.string().optional(),
+  read_only_endpoint: z.string().optional(),
+  /** True from the first pass that saw the document gone until the last key is deleted. */
+  deleting: z.boolean().optional(),
+});
+export type ObservedState = z.infer<typeof stateShape>;
+export const parseObservedState = (text: string): Parsed<ObservedState> => parseJson(text, stateShape);
+
+/** The condition of that type, undefined when it does not apply. */
+export const condition = (
+  state: { readonly conditions: readonly Condition[] },
+  type: ConditionType,
+): Condition | undefined => state.conditions.find((each) => each.type === type);
