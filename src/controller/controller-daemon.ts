@@ -1,0 +1,124 @@
+import { Controller, lowPriority, type Reconcile, TerminalError } from '../engine/controller.ts';
+import { Election } from '../engine/election.ts';
+import { EventRecorder } from '../engine/event-recorder.ts';
+import { HttpServer } from '../engine/http-server.ts';
+import type { Logger } from '../engine/logger.ts';
+import { Manager } from '../engine/manager.ts';
+import { EngineMetrics, type Registry } from '../engine/metrics.ts';
+import { defaultImage } from '../schema/binding.ts';
+import { type Catalog, defaultCatalog } from '../schema/catalog.ts';
+import { controllerLeaderKey } from '../schema/election.ts';
+import { defaultPortRange, type PortRange } from '../schema/routing.ts';
+import type { Compare, Store } from '../store/store.ts';
+import type { Clock } from '../time/clock.ts';
+import { BindingReconciler } from './binding-reconciler.ts';
+import { bootstrap } from './bootstrap.ts';
+import { ControllerMetrics } from './controller-metrics.ts';
+import { InstanceReconciler } from './instance-reconciler.ts';
+import { BindingIndex } from './view/binding-index.ts';
+import { Herd } from './view/herd.ts';
+import { Informers } from './view/informers.ts';
+import type { Settings } from './view/instance-view.ts';
+import { Waits } from './view/waits.ts';
+import { type Urgency, wakeOnChange } from './view/wake.ts';
+
+export interface ControllerDaemonOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  /** Declared in `registry`; given when several daemons share one process. */
+  readonly metrics?: EngineMetrics;
+  /** Who this is, for people: the value of `/pgherd/leader`. */
+  readonly identity: string;
+  readonly catalog?: Catalog;
+  readonly portRange?: PortRange;
+  readonly image?: string;
+  /** Instances that are worked on at a time; default 32. */
+  readonly concurrency?: number;
+  /** Where `/healthz`, `/readyz` and `/metrics` are served; nowhere when left out. */
+  readonly listen?: { readonly host: string; readonly port: number };
+}
+
+const bindingsAfterMs = 1_000;
+const mergeMs = 100;
+
+/**
+ * The controller: watches the key space, decides, and writes, while it leads; a standby watches too, so that it can go
+ * on at once. Resolves when the signal aborted and everything has stopped; rejects when leadership is lost.
+ */
+export async function runController(options: ControllerDaemonOptions, signal: AbortSignal): Promise<void> {
+  const { store, clock, registry, identity, concurrency = 32 } = options;
+  const logger = options.logger.child({ daemon: 'controller' });
+  const metrics = options.metrics ?? new EngineMetrics(registry);
+  const settings: Settings = {
+    catalog: options.catalog ?? defaultCatalog,
+    portRange: options.portRange ?? defaultPortRange,
+    image: options.image ?? defaultImage,
+  };
+  const common = { store, clock, logger };
+  const informers = new Informers({ ...common, metrics: metrics.informers, settings });
+  const herd = new Herd(settings, informers);
+  const waits = new Waits();
+  const events = new EventRecorder({ ...common, source: 'controller' });
+  const own = new ControllerMetrics(registry);
+  own.observe(registry, informers, herd);
+
+  const instanceReconciler = new InstanceReconciler({ ...common, informers, herd, waits, events, metrics: own });
+  const bindingIndex = new BindingIndex(informers, herd);
+  const bindingReconciler = new BindingReconciler(store, informers, bindingIndex);
+  let fence: Compare | undefined;
+  const controller = (name: string, workers: number, reconcile: FencedReconcile) =>
+    new Controller({
+      clock,
+      logger,
+      metrics: metrics.controllers,
+      name,
+      concurrency: workers,
+      async reconcile(key, context) {
+        if (!fence) throw new TerminalError(`reconcile ${key} without leading`);
+        return reconcile(key, fence, context);
+      },
+    });
+  const instances = controller('instance', concurrency, (...args) => instanceReconciler.reconcile(...args));
+  const bindings = controller('binding', 4, (...args) => bindingReconciler.reconcile(...args));
+  wakeOnChange(informers, herd, waits, (instance, urgency) => instances.enqueue(instance, howSoon[urgency]));
+  bindingIndex.wakeOnChange((node) => bindings.enqueue(node, { afterMs: bindingsAfterMs }));
+
+  const election = new Election({ ...common, key: controllerLeaderKey, identity, metrics: metrics.elections });
+  const manager = new Manager({ clock, logger, election });
+  manager.addInformer(informers.instances);
+  manager.addInformer(informers.scopes);
+  manager.addInformer(informers.cells);
+  manager.addInformer(informers.routing);
+  manager.addInformer(informers.bindings);
+  manager.add({ name: 'events', stage: 'always', run: (stopping) => events.run(stopping) });
+  manager.add({
+    name: 'reconcilers',
+    stage: 'leader',
+    async run(leading, leadership) {
+      fence = leadership.fence;
+      await bootstrap(store, fence, herd, informers, leading);
+      await Promise.all([instances.run(leading), bindings.run(leading)]);
+    },
+  });
+  if (options.listen) {
+    const server = new HttpServer({
+      ...options.listen,
+      registry,
+      logger,
+      health: { instances: () => instances.stuck(), bindings: () => bindings.stuck() },
+      readiness: Object.fromEntries(informers.all.map((informer) => [informer.name, () => informer.unready()])),
+    });
+    manager.add({ name: 'http', stage: 'http', run: (stopping) => server.run(stopping) });
+  }
+  await manager.run(signal);
+}
+
+const howSoon: Readonly<Record<Urgency, { readonly priority?: number; readonly afterMs?: number }>> = {
+  now: {},
+  soon: { afterMs: mergeMs },
+  idle: { priority: lowPriority },
+};
+
+type FencedReconcile = (key: string, fence: Compare, context: Parameters<Reconcile>[1]) => ReturnType<Reconcile>;

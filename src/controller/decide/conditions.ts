@@ -1,0 +1,155 @@
+import type { Condition } from '../../schema/observed-state.ts';
+import type { InstanceView } from '../view/instance-view.ts';
+import type { Findings, Remark } from './findings.ts';
+import { isLive, runs, serves } from './health.ts';
+import { names, type SoundNode } from './nodes.ts';
+
+/** A condition without the time since when it holds. */
+export type Claim = Omit<Condition, 'since'>;
+export type Claims = readonly Claim[];
+
+/** All conditions that apply, in the order in which they come true; `Ready` is their sum. */
+export function describeConditions(view: InstanceView, findings: Findings): Claims {
+  const { status, reason, message } = findings.route;
+  const parts: Claim[] = [
+    accepted(view, findings),
+    placed(findings),
+    running(view, findings),
+    leaderElected(view, findings),
+    { type: 'Routed', status, reason, message },
+  ];
+  return [...parts, ready(findings, parts), ...special(view, findings)];
+}
+
+const claim = (type: Claim['type'], status: Claim['status'], reason: string, message: string): Claim => ({
+  type,
+  status,
+  reason,
+  message,
+});
+
+function accepted(view: InstanceView, { admission }: Findings): Claim {
+  if (admission.refusal !== undefined) {
+    const rest = admission.spec ? '; the last accepted document stays in force' : '';
+    return claim('Accepted', 'False', 'Refused', `${admission.refusal}${rest}`);
+  }
+  if (!admission.spec) return claim('Accepted', 'Unknown', 'NoDocument', 'there is no document to accept');
+  if (!view.document) return claim('Accepted', 'True', 'LastAccepted', 'the last accepted document is in force');
+  return claim('Accepted', 'True', 'Accepted', 'the document is in force');
+}
+
+function placed({ admission, nodes, waiting, problems }: Findings): Claim {
+  const present = nodes.filter((node) => node.desired === 'running');
+  const wanted = admission.spec?.node_count ?? 0;
+  if (!admission.spec) return claim('Placed', 'False', 'NotAccepted', 'no document was accepted yet');
+  if (admission.course === 'delete') return claim('Placed', 'False', 'Deleting', 'the instance is being deleted');
+  if (problems[0]) return claim('Placed', 'Unknown', problems[0].reason, problems[0].message);
+  if (waiting) return claim('Placed', 'False', waiting.reason, waiting.message);
+  const count = `${present.length} of ${wanted} nodes placed`;
+  if (present.length !== wanted) {
+    const why = admission.spec.paused ? ': the instance is paused; set paused to false to go on' : '';
+    return claim('Placed', 'False', 'Placing', `${count}${why}`);
+  }
+  const cells = present.map(({ cell }) => cell).sort();
+  return claim('Placed', 'True', 'Placed', `${count} on ${cells.join(', ')}`);
+}
+
+function running(view: InstanceView, { nodes, health, specHash }: Findings): Claim {
+  const present = nodes.filter((node) => node.desired === 'running');
+  if (present.length === 0) return claim('Running', 'False', 'NoNodes', 'the instance has no nodes');
+  const idle = present.filter((node) => !runs(node));
+  const count = `${present.length - idle.length} of ${present.length} nodes run`;
+  if (idle.length > 0) {
+    return claim('Running', 'False', 'NodesNotRunning', `${count}: ${idle.map(describeIdle).join('; ')}`);
+  }
+  const outdated = present.filter((node) => specHash !== undefined && node.observed?.value.specHash !== specHash);
+  if (outdated.length > 0) {
+    const message = `${count}; ${names(outdated)} still to restart with the present configuration, one after the other`;
+    return claim('Running', 'False', 'Restarting', message);
+  }
+  if (present.length > 1 && !health.streaming) {
+    const { leader } = health;
+    const why = leader && !isLive(view, leader.cell) ? `the agent of ${leader.cell} is gone` : 'no leader tells';
+    return claim('Running', 'Unknown', 'StreamingUnknown', `${count}; which replicas stream is not known: ${why}`);
+  }
+  const mute = present.filter((node) => !serves(node, health));
+  if (mute.length > 0) return claim('Running', 'False', 'NotStreaming', `${count}; ${names(mute)} not streaming yet`);
+  const replicas = present.length > 1 ? ` and ${present.length - 1} stream` : '';
+  return claim('Running', 'True', 'Running', `${count}${replicas}`);
+}
+
+function describeIdle({ id, cell, observed, member }: SoundNode): string {
+  if (!observed) return `${id} waits for the agent of ${cell}`;
+  const { state, lastError } = observed.value;
+  const at = state === 'running' ? (member?.state ?? 'without a member key in Patroni') : state;
+  return `${id} on ${cell} is ${at}${lastError === undefined ? '' : ` (${lastError})`}`;
+}
+
+function leaderElected(view: InstanceView, { health }: Findings): Claim {
+  const { leader, pretender } = health;
+  if (!view.leader) return claim('LeaderElected', 'False', 'NoLeader', 'no node leads; Patroni elects one');
+  if (!leader) {
+    const name = JSON.stringify(view.leader.value.slice(0, 100));
+    return claim(
+      'LeaderElected',
+      'False',
+      'UnknownLeader',
+      `the leader key names ${name}, which is no node of this instance`,
+    );
+  }
+  if (pretender) {
+    const message = `${leader.id} holds the leader key but ${pretender} claims to lead too; neither gets new connections`;
+    return claim('LeaderElected', 'False', 'TwoLeaders', message);
+  }
+  if (!runs(leader)) return claim('LeaderElected', 'False', 'LeaderNotRunning', `${leader.id} leads but does not run`);
+  return claim('LeaderElected', 'True', 'LeaderElected', `${leader.id} leads`);
+}
+
+function ready({ route, port }: Findings, parts: Claims): Claim {
+  const lacking = parts.find(({ status }) => status !== 'True');
+  if (lacking) return claim('Ready', 'False', lacking.reason, lacking.message);
+  return claim('Ready', 'True', 'Ready', `the leader is reached at ${route.address}:${port}`);
+}
+
+function special(view: InstanceView, findings: Findings): Claim[] {
+  const { admission, nodes } = findings;
+  const claims: Claim[] = [];
+  const [first, ...more] = degradations(view, findings);
+  if (first) {
+    const message = [first, ...more].map((problem) => problem.message).join('; ');
+    claims.push(claim('Degraded', 'True', first.reason, message));
+  }
+  if (admission.spec?.paused) {
+    claims.push(claim('Paused', 'True', 'Paused', 'nothing is changed until paused is set to false'));
+  }
+  if (admission.kept) claims.push(claim('Deleting', 'False', admission.kept.reason, admission.kept.message));
+  if (admission.course === 'delete') {
+    const left = nodes.filter((node) => node.observed);
+    const message = left.map(({ id, cell }) => `${id} on ${cell}${isLive(view, cell) ? '' : ', whose agent is gone'}`);
+    const again = view.document ? '; it is created anew when that is done' : '';
+    const waiting = `waiting for the cells to stop and erase ${message.join('; ') || 'all nodes'}${again}`;
+    claims.push(claim('Deleting', 'True', 'Deleting', waiting));
+  }
+  return claims;
+}
+
+function degradations(view: InstanceView, { problems, nodes, admission, specHash, route }: Findings): Remark[] {
+  const found = [...problems];
+  if (route.reason === 'PortConflict') found.push({ reason: route.reason, message: route.message });
+  for (const { id, cell, desired } of nodes) {
+    if (isLive(view, cell) || admission.course === 'delete') continue;
+    const what = desired === 'removed' ? 'is to be removed and may still run' : 'is not looked after';
+    found.push({ reason: 'CellGone', message: `node ${id} ${what}: start the agent of cell ${cell}` });
+  }
+  const pending = nodes.filter(
+    (node) =>
+      runs(node) &&
+      node.observed?.value.specHash === specHash &&
+      (node.member?.pendingRestart || node.observed?.value.pendingRestart),
+  );
+  if (pending.length > 0) {
+    const message = `${names(pending)} still run with old values of some parameters; restart them with patronictl restart`;
+    found.push({ reason: 'PendingRestart', message });
+  }
+  return found;
+}

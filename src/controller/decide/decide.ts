@@ -1,0 +1,105 @@
+import { credentialsKey, generateCredentials } from '../../schema/credentials.ts';
+import { desiredStateKey } from '../../schema/desired-state.ts';
+import { condition, stateKey } from '../../schema/observed-state.ts';
+import { good } from '../../schema/parsed.ts';
+import { configKey } from '../../schema/patroni.ts';
+import { digest } from '../view/digest.ts';
+import type { InstanceView } from '../view/instance-view.ts';
+import { admit } from './admission.ts';
+import { ordersFor } from './assignment.ts';
+import { type Decision, Draft, type RandomInt } from './decision.ts';
+import { decideDeletion } from './deletion.ts';
+import type { Findings, Membership } from './findings.ts';
+import { readHealth } from './health.ts';
+import { decideMembership } from './lifecycle.ts';
+import { readNodes } from './nodes.ts';
+import type { Pass } from './pass.ts';
+import { mergeConfiguration } from './patroni-configuration.ts';
+import { findProblems } from './problems.ts';
+import { readRoute } from './route.ts';
+import { decideRouting } from './routing.ts';
+import { describeState } from './status.ts';
+
+/**
+ * One pass over one instance: everything that is due, as one transaction, and the state that follows from it. Pure: the
+ * same view, time and random numbers give the same decision. The order of the parts is told here and nowhere else.
+ */
+export function decide(view: InstanceView, now: Date, random: RandomInt): Decision {
+  const draft = new Draft();
+  if (isNotOurs(view)) return draft.finish();
+  // Whatever is decided came from this document: a later one is to be looked at first.
+  draft.guard(desiredStateKey(view.id), view.document?.modRevision ?? 0n);
+  const read = readNodes(view);
+  const admission = admit(view);
+  const { spec, plan, course } = admission;
+  const orders = spec && plan && ordersFor(view.id, view.herd.settings.image, spec, plan);
+  const config = orders && view.config ? mergeConfiguration(view.config.value, orders.configuration) : good(undefined);
+  const problems = [...read.problems, ...admission.problems, ...findProblems(view, admission, config)];
+  const health = readHealth(view, read.nodes);
+  const acts = course === 'converge' && problems.length === 0;
+  const pass: Pass | undefined = acts && orders ? { view, spec, plan, orders, health, draft, random } : undefined;
+
+  let membership: Membership = { nodes: read.nodes, waiting: undefined };
+  if (pass) {
+    membership = decideMembership(pass, read.nodes);
+  } else if (course === 'delete' && problems.length === 0) {
+    const left = decideDeletion(view, read.nodes, draft);
+    if (!left) return draft.finish();
+    membership = { nodes: left, waiting: undefined };
+  }
+  const credentials = pass ? decideCredentials(pass) : presentCredentials(view);
+  if (pass && config.ok && config.value !== undefined) setConfiguration(pass, config.value);
+  const routing = decideRouting(view, pass !== undefined, draft);
+  const route = readRoute(view, routing);
+  draft.waitsForRoute = route.needs;
+  writeState(view, now, draft, {
+    ...membership,
+    admission,
+    problems,
+    health,
+    specHash: orders?.specHash,
+    port: routing.port,
+    route,
+    credentials,
+  });
+  return draft.finish();
+}
+
+// Other Patroni clusters may share `/service`, and allocations outlive a lost store: without a document, a readable
+// state or a node, nothing here is known to be ours.
+const isNotOurs = (view: InstanceView): boolean =>
+  !view.document && !view.state?.value.ok && !view.nodes.some((node) => node.backend || node.assignments.length > 0);
+
+type PublicCredentials = Findings['credentials'];
+
+function decideCredentials({ view, draft, random }: Pass): PublicCredentials {
+  if (view.credentials) return presentCredentials(view);
+  const credentials = generateCredentials(random);
+  draft.create(credentialsKey(view.id), JSON.stringify(credentials));
+  const { replication_credentials: _, ...accounts } = credentials;
+  return accounts;
+}
+
+// Replication is between the nodes only: its account is no part of the state.
+function presentCredentials({ credentials }: InstanceView): PublicCredentials {
+  if (!credentials?.value.ok) return {};
+  const { replication_credentials: _, ...accounts } = credentials.value.value;
+  return accounts;
+}
+
+// Until the first node has bootstrapped there is no key, and Patroni takes the configuration from its assignment.
+function setConfiguration({ view, draft }: Pass, text: string): void {
+  draft.replace(configKey(view.id), view.config?.modRevision ?? 0n, text);
+  draft.event('Normal', 'ConfigurationChanged', "Patroni's configuration is set to what the document asks for");
+}
+
+function writeState(view: InstanceView, now: Date, draft: Draft, findings: Findings): void {
+  const { state, events } = describeState(view, findings, now);
+  for (const { type, reason, message } of events) draft.event(type, reason, message);
+  const text = JSON.stringify(state);
+  const before = view.state?.value.ok ? view.state.value.value : undefined;
+  if (digest(text) === before?.digest) return;
+  const stays = before && condition(before, 'Ready')?.status === condition(state, 'Ready')?.status;
+  draft.isProgress = !draft.hasWrites && stays === true && before.observedGeneration === state.observed_generation;
+  draft.replace(stateKey(view.id), view.state?.modRevision ?? 0n, text);
+}

@@ -1,0 +1,77 @@
+import type { Catalog } from '../../schema/catalog.ts';
+import type { InstanceSpec } from '../../schema/instance-spec.ts';
+import { patroniConfiguration, restartParameters } from './patroni-configuration.ts';
+
+/** One thing that applying a document does, in the order in which it happens. */
+export interface Effect {
+  readonly kind: 'nothing' | 'create' | 'reload' | 'restart' | 'switchover' | 'add-nodes' | 'remove-nodes';
+  readonly text: string;
+}
+
+/** What will happen to an instance when its spec becomes `after`; `before` is undefined when there is none yet. */
+export function planEffects(
+  before: InstanceSpec | undefined,
+  after: InstanceSpec,
+  catalog: Catalog,
+): readonly Effect[] {
+  const plan = catalog.plans.find(({ plan_id }) => plan_id === after.plan_id);
+  if (!before || !plan) return [create(after, plan?.name ?? after.plan_id)];
+  if (after.paused) return [nothing('the instance is paused: nothing changes until paused is false')];
+  const effects = [...membership(before, after), ...configuration(before, after, catalog)];
+  return effects.length > 0 ? effects : [nothing('nothing changes on the nodes')];
+}
+
+const nothing = (text: string): Effect => ({ kind: 'nothing', text });
+
+function create(spec: InstanceSpec, plan: string): Effect {
+  const held = spec.paused ? ', once paused is false' : '';
+  return { kind: 'create', text: `create ${count(spec.node_count)} of plan ${plan} and allocate a public port${held}` };
+}
+
+function membership(before: InstanceSpec, after: InstanceSpec): Effect[] {
+  const more = after.node_count - before.node_count;
+  const effects: Effect[] = [];
+  if (more > 0) effects.push({ kind: 'add-nodes', text: `add ${count(more)}` });
+  if (more < 0) {
+    effects.push({
+      kind: 'remove-nodes',
+      text: `remove ${count(-more)}, one after the other, never the leader, while the others stream`,
+    });
+  }
+  if (JSON.stringify(before.pool) !== JSON.stringify(after.pool)) {
+    effects.push(
+      { kind: 'add-nodes', text: 'add a replacement for every node whose cell is outside the new pool, one at a time' },
+      { kind: 'switchover', text: 'switch over if the leader is outside the new pool' },
+      { kind: 'remove-nodes', text: 'remove every replaced node once its replacement streams' },
+    );
+  }
+  return effects;
+}
+
+function configuration(before: InstanceSpec, after: InstanceSpec, catalog: Catalog): Effect[] {
+  const [oldPlan, newPlan] = [before, after].map((spec) => catalog.plans.find((plan) => plan.plan_id === spec.plan_id));
+  if (!newPlan) return [];
+  const wanted = patroniConfiguration(after, newPlan);
+  const present = oldPlan ? patroniConfiguration(before, oldPlan) : {};
+  const resized = oldPlan?.memory_mb !== newPlan.memory_mb || oldPlan.cpus !== newPlan.cpus;
+  const changed = changedNames(restartParameters(present), restartParameters(wanted));
+  const reasons = [...(resized ? [`the size of plan ${newPlan.name}`] : []), ...changed];
+  if (reasons.length > 0) {
+    return [
+      { kind: 'reload', text: 'hand the new configuration to Patroni' },
+      { kind: 'restart', text: `restart the nodes one after the other, the leader last, for ${reasons.join(', ')}` },
+      ...(after.node_count > 1
+        ? [{ kind: 'switchover' as const, text: 'switch over before the leader restarts' }]
+        : []),
+    ];
+  }
+  if (JSON.stringify(present) === JSON.stringify(wanted)) return [];
+  return [{ kind: 'reload', text: 'hand the new configuration to Patroni, which reloads PostgreSQL' }];
+}
+
+function changedNames(before: Record<string, unknown>, after: Record<string, unknown>): string[] {
+  const all = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...all].filter((name) => String(before[name]) !== String(after[name])).sort();
+}
+
+const count = (nodes: number): string => (nodes === 1 ? '1 node' : `${nodes} nodes`);

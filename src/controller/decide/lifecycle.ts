@@ -1,0 +1,53 @@
+import { assignmentKey } from '../../schema/assignment.ts';
+import { backendKey } from '../../schema/placement.ts';
+import type { Membership } from './findings.ts';
+import { names, type SoundNode } from './nodes.ts';
+import type { Pass } from './pass.ts';
+import { decideRollout } from './rollout.ts';
+import { forgetErased, removeWorst, waitingForCell, withdrawUnstarted } from './scale-down.ts';
+import { isMisplaced, placeNodes } from './scale-up.ts';
+
+/**
+ * Brings the nodes to number and place, in this order, one step of the last three at a time:
+ * forget the nodes that are erased; withdraw those that were never started and are not wanted; place what is missing;
+ * when a node stands outside the pool, place one more; remove what is too much, the worst placed first, once the others
+ * serve; and roll out what needs a restart. The leader is never removed: it is switched over first.
+ */
+export function decideMembership(pass: Pass, before: readonly SoundNode[]): Membership {
+  repair(pass, before);
+  const nodes = withdrawUnstarted(pass, forgetErased(pass, before));
+  const running = nodes.filter((node) => node.desired === 'running');
+  const wanted = pass.spec.node_count;
+  const missing = wanted - running.length;
+  if (missing < 0) return removeWorst(pass, nodes);
+
+  const misplaced = running.filter((node) => isMisplaced(pass, node));
+  const replaces = missing === 0 && misplaced.length > 0;
+  const placed = placeNodes(pass, nodes, replaces ? 1 : missing);
+  const after = [...nodes, ...placed.nodes].sort(byId);
+  if (placed.shortage) {
+    const message = replaces
+      ? `${names(misplaced)} outside the pool cannot be replaced: ${placed.shortage}`
+      : `${running.length + placed.nodes.length} of ${wanted} nodes placed: ${placed.shortage}`;
+    return { nodes: after, waiting: { reason: 'NoRoom', message } };
+  }
+  if (replaces) {
+    const message = `${names(misplaced)} outside the pool: a replacement was placed on ${placed.nodes[0]?.cell}`;
+    return { nodes: after, waiting: { reason: 'Moving', message } };
+  }
+  decideRollout(pass, running);
+  return { nodes: after, waiting: waitingForCell(pass.view, nodes) };
+}
+
+const byId = (one: SoundNode, other: SoundNode): number => (one.id < other.id ? -1 : 1);
+
+// Backend and assignment are written and removed together: one without the other was lost by somebody else's hand.
+function repair({ view, orders, draft }: Pass, nodes: readonly SoundNode[]): void {
+  for (const { id, cell, backend, assignment } of nodes) {
+    if (backend && assignment) continue;
+    if (!backend) draft.create(backendKey(view.id, id), cell);
+    if (!assignment) draft.create(assignmentKey(cell, id), JSON.stringify(orders.forNode(id)));
+    const lost = backend ? 'assignment' : 'backend key';
+    draft.event('Warning', 'KeyRestored', `the ${lost} of node ${id} on cell ${cell} was lost and is written again`);
+  }
+}

@@ -1,0 +1,110 @@
+import type { InstanceId } from '../../schema/ids.ts';
+import { allocationKey, nextPortKey, type PortRange, portKey } from '../../schema/routing.ts';
+import type { InstanceView } from '../view/instance-view.ts';
+import type { Draft } from './decision.ts';
+import type { Remark } from './findings.ts';
+
+/** What a pass found out about the instance's public port. */
+export interface Routing {
+  /** The port as it is once the decision is committed, undefined when it has none or must not use it. */
+  readonly port: number | undefined;
+  /** The revision of the allocation, undefined when it is only being written. */
+  readonly allocatedAt: bigint | undefined;
+  /** Why the instance cannot have or use its port. */
+  readonly problem: Remark | undefined;
+}
+
+/**
+ * Sees to the instance's public port. It is taken once and kept for ever: the allocation and the port's own key are
+ * written together, each only if absent, so that whatever races or crashes, a port has one holder. An allocation that
+ * somebody lost is restored from the port's key or from the state; a port that two instances claim is changed for none.
+ */
+export function decideRouting(view: InstanceView, mayWrite: boolean, draft: Draft): Routing {
+  const { allocation } = view;
+  if (!allocation)
+    return mayWrite ? takePort(view, draft) : { port: undefined, allocatedAt: undefined, problem: undefined };
+  const allocatedAt = allocation.modRevision;
+  if (!allocation.value.ok) return { port: undefined, allocatedAt, problem: undefined };
+  const port = allocation.value.value;
+  const holder = view.herd.portHolder(port);
+  if (holder === view.id) return { port, allocatedAt, problem: undefined };
+  const others = view.herd.allocatedTo(port).filter((id) => id !== view.id);
+  if (holder === undefined && others.length === 0) {
+    if (mayWrite) {
+      draft.guard(allocationKey(view.id), allocatedAt);
+      draft.create(portKey(port), view.id);
+      draft.takesPort = port;
+    }
+    return { port, allocatedAt, problem: undefined };
+  }
+  return { port: undefined, allocatedAt, problem: conflict(port, holder ?? others.join(', ')) };
+}
+
+function takePort(view: InstanceView, draft: Draft): Routing {
+  const { heldPorts, state } = view;
+  const told = state?.value.ok ? state.value.value.allocatedPort : undefined;
+  const kept = told !== undefined && heldPorts.includes(told) ? told : (heldPorts[0] ?? told);
+  if (kept !== undefined) return restorePort(view, kept, draft);
+  const { portRange } = view.herd.settings;
+  const next = view.herd.nextPort;
+  if (!next?.value.ok) {
+    const found = next ? `cannot be read (${next.value.ok ? '' : next.value.problem})` : 'is missing';
+    const message = `${nextPortKey} ${found}, so no port is handed out; restore it, at least one above every allocated port`;
+    return { port: undefined, allocatedAt: undefined, problem: { reason: 'NextPortUnreadable', message } };
+  }
+  const promised = view.promisedPort !== undefined && view.herd.portHolder(view.promisedPort) === view.id;
+  const port = promised ? view.promisedPort : freePort(view, view.herd.portHint ?? next.value.value, portRange);
+  if (port === undefined) {
+    draft.waitsForRoom = true;
+    const message = `all ports of ${portRange.first}-${portRange.last} are taken; widen the range or delete instances`;
+    return { port, allocatedAt: undefined, problem: { reason: 'PortsExhausted', message } };
+  }
+  writePort(view.id, port, draft);
+  // Of two that take ports at the same time the later may come first. Then the next port is past this one already.
+  if (!promised || port >= next.value.value) {
+    advanceNextPort(next.value.value, next.modRevision, port === portRange.last ? portRange.first : port + 1, draft);
+  }
+  return { port, allocatedAt: undefined, problem: undefined };
+}
+
+function restorePort(view: InstanceView, port: number, draft: Draft): Routing {
+  const holder = view.herd.portHolder(port);
+  const others = view.herd.allocatedTo(port);
+  if ((holder !== undefined && holder !== view.id) || others.length > 0) {
+    return { port: undefined, allocatedAt: undefined, problem: conflict(port, holder ?? others.join(', ')) };
+  }
+  if (holder === view.id) draft.create(allocationKey(view.id), String(port));
+  else writePort(view.id, port, draft);
+  draft.event('Warning', 'PortRestored', `the allocation of public port ${port} was lost and is written again`);
+  return { port, allocatedAt: undefined, problem: undefined };
+}
+
+function writePort(id: InstanceId, port: number, draft: Draft): void {
+  draft.create(allocationKey(id), String(port));
+  draft.create(portKey(port), id);
+  draft.takesPort = port;
+}
+
+// Others take ports at the same time: it is enough that the next port only grows. It has five digits always, so it grows
+// as text. When it wraps around nobody may have moved it.
+function advanceNextPort(present: number, modRevision: bigint, next: number, draft: Draft): void {
+  if (next > present) draft.compare({ key: nextPortKey, target: 'value', op: '<', value: String(next) });
+  else draft.guard(nextPortKey, modRevision);
+  draft.put(nextPortKey, String(next));
+}
+
+/** The first port at or after `from` that nobody has, once around the range. */
+function freePort(view: InstanceView, from: number, { first, last }: PortRange): number | undefined {
+  const size = last - first + 1;
+  const start = from >= first && from <= last ? from - first : 0;
+  for (let step = 0; step < size; step++) {
+    const port = first + ((start + step) % size);
+    if (view.herd.portHolder(port) === undefined && view.herd.allocatedTo(port).length === 0) return port;
+  }
+  return undefined;
+}
+
+const conflict = (port: number, other: string): Remark => ({
+  reason: 'PortConflict',
+  message: `public port ${port} is also that of ${other}, so it is not used; delete the allocation that is wrong`,
+});

@@ -1,0 +1,74 @@
+import type { NodeId } from '../../schema/ids.ts';
+import type { ObservedState } from '../../schema/observed-state.ts';
+import { readOnlyPort } from '../../schema/routing.ts';
+import type { InstanceView } from '../view/instance-view.ts';
+import { type Claims, describeConditions } from './conditions.ts';
+import type { DueEvent } from './decision.ts';
+import type { Findings } from './findings.ts';
+import { describeOperation } from './last-operation.ts';
+
+/** The observed state of the instance, and the events that its changes are worth. */
+export function describeState(
+  view: InstanceView,
+  findings: Findings,
+  now: Date,
+): { readonly state: ObservedState; readonly events: readonly DueEvent[] } {
+  const { admission, nodes, port, route } = findings;
+  const { spec } = admission;
+  const before = view.state?.value.ok ? view.state.value.value : undefined;
+  const generation = String(view.document?.modRevision ?? before?.observedGeneration ?? '0');
+  const claims = describeConditions(view, findings);
+  const conditions = claims.map((claim) => {
+    const old = before?.conditions.find(({ type }) => type === claim.type);
+    return { ...claim, since: old?.status === claim.status ? old.since : now.toISOString() };
+  });
+  const ids = { plan_id: spec?.plan_id ?? '', service_id: spec?.service_id ?? view.herd.settings.catalog.service_id };
+  const { portRange } = view.herd.settings;
+  const state: ObservedState = {
+    instance_id: view.id,
+    ...ids,
+    ...(spec?.organization_guid !== undefined && { organization_guid: spec.organization_guid }),
+    ...(spec?.space_guid !== undefined && { space_guid: spec.space_guid }),
+    ...findings.credentials,
+    ...(port !== undefined && { allocated_port: port }),
+    nodes: nodes.map(({ id, cell }) => ({ node_id: id, backend_id: cell, ...ids })),
+    uid: String(view.document?.createRevision ?? before?.uid ?? '0'),
+    observed_generation: generation,
+    ...(spec && { accepted: spec }),
+    conditions,
+    last_operation: describeOperation(findings, claims, before, generation),
+    ...(view.leader && { leader: view.leader.value.slice(0, 100) }),
+    ...(port !== undefined && route.address && { endpoint: `${route.address}:${port}` }),
+    ...(port !== undefined &&
+      route.address && { read_only_endpoint: `${route.address}:${readOnlyPort(port, portRange)}` }),
+    ...(admission.course === 'delete' && { deleting: true }),
+  };
+  return { state, events: transitions(claims, before?.conditions ?? [], before?.leader, view.leader?.value as NodeId) };
+}
+
+function transitions(
+  claims: Claims,
+  before: readonly { readonly type: string; readonly status: string; readonly message: string }[],
+  oldLeader: string | undefined,
+  leader: string | undefined,
+): DueEvent[] {
+  const events: DueEvent[] = [];
+  for (const { type, status, reason, message } of claims) {
+    const old = before.find((each) => each.type === type);
+    if (type === 'Ready' && status === 'True' && old?.status !== 'True') {
+      events.push({ type: 'Normal', reason: 'Ready', message });
+    } else if (type === 'Ready' && status !== 'True' && old?.status === 'True') {
+      events.push({ type: 'Warning', reason: 'NotReady', message });
+    } else if (type === 'Accepted' && status === 'False' && old?.message !== message) {
+      events.push({ type: 'Warning', reason, message });
+    } else if (type === 'Degraded' && old?.message !== message) {
+      events.push({ type: 'Warning', reason, message });
+    } else if (type === 'Deleting' && old?.status !== status) {
+      events.push({ type: 'Normal', reason: 'Deleting', message });
+    }
+  }
+  if (leader !== undefined && leader !== oldLeader) {
+    events.push({ type: 'Normal', reason: 'LeaderChanged', message: `${leader.slice(0, 100)} leads` });
+  }
+  return events;
+}

@@ -1,0 +1,106 @@
+import { parseAssignmentKey } from '../../schema/assignment.ts';
+import type { Catalog } from '../../schema/catalog.ts';
+import { type CellRegistration, maintenancePrefix, parseRegistration, registeredPrefix } from '../../schema/cell.ts';
+import { type Credentials, parseCredentials, parseCredentialsKey } from '../../schema/credentials.ts';
+import { instanceOfDesiredStateKey } from '../../schema/desired-state.ts';
+import { type InstanceSpec, parseInstanceSpec } from '../../schema/instance-spec.ts';
+import { parseObservedKey } from '../../schema/observed-node.ts';
+import type { Parsed } from '../../schema/parsed.ts';
+import { parseScopeKey } from '../../schema/patroni.ts';
+import { parseBackendKey } from '../../schema/placement.ts';
+import { allocationPrefix, nextPortKey, parsePort, portsPrefix, routersPrefix } from '../../schema/routing.ts';
+import type { KeyValue } from '../../store/store.ts';
+import {
+  type AssignmentFacts,
+  assignmentFacts,
+  type MemberFacts,
+  memberFacts,
+  type ObservedFacts,
+  observedFacts,
+  type RouterFacts,
+  routerFacts,
+  type StateFacts,
+  stateFacts,
+} from './facts.ts';
+
+/** What the informers keep of a pair: no more than decisions need, for there are hundreds of thousands. */
+interface Fact<Kind extends string, Value> {
+  readonly kind: Kind;
+  readonly value: Value;
+}
+
+/** Below `/serviceinstances/`. */
+export type InstanceFact =
+  | Fact<'document', Parsed<InstanceSpec>>
+  | Fact<'backend', string>
+  | Fact<'credentials', Parsed<Credentials>>
+  | Fact<'unknown', undefined>;
+
+/** Below `/service/`. */
+export type ScopeFact =
+  | Fact<'state', Parsed<StateFacts>>
+  | Fact<'member', Parsed<MemberFacts>>
+  | Fact<'leader', string>
+  | Fact<'failover', string>
+  | Fact<'initialize', string>
+  | Fact<'config', string>
+  | Fact<'unknown', undefined>;
+
+/** Below `/cells/`. */
+export type CellFact =
+  | Fact<'registration', Parsed<CellRegistration>>
+  | Fact<'maintenance', undefined>
+  | Fact<'assignment', Parsed<AssignmentFacts>>
+  | Fact<'observed', Parsed<ObservedFacts>>
+  | Fact<'unknown', undefined>;
+
+/** Below `/routing/`. */
+export type RoutingFact =
+  | Fact<'allocation', Parsed<number>>
+  | Fact<'port', string>
+  | Fact<'nextport', Parsed<number>>
+  | Fact<'router', Parsed<RouterFacts>>
+  | Fact<'unknown', undefined>;
+
+const unknown: Fact<'unknown', undefined> = { kind: 'unknown', value: undefined };
+const maintenance: Fact<'maintenance', undefined> = { kind: 'maintenance', value: undefined };
+
+/** Reads the pairs below `/serviceinstances/`. */
+export function readInstanceFact({ key, value }: KeyValue, catalog: Catalog): InstanceFact {
+  if (instanceOfDesiredStateKey(key)) return { kind: 'document', value: parseInstanceSpec(value, catalog) };
+  if (parseBackendKey(key)) return { kind: 'backend', value };
+  if (parseCredentialsKey(key)) return { kind: 'credentials', value: parseCredentials(value) };
+  return unknown;
+}
+
+/** Reads the pairs below `/service/`. */
+export function readScopeFact({ key, value }: KeyValue): ScopeFact {
+  const rest = parseScopeKey(key)?.rest;
+  if (rest === 'state') return { kind: 'state', value: stateFacts(value) };
+  if (rest === 'leader' || rest === 'failover' || rest === 'initialize' || rest === 'config') {
+    return { kind: rest, value };
+  }
+  if (rest?.startsWith('members/')) return { kind: 'member', value: memberFacts(value) };
+  return unknown;
+}
+
+/** Reads the pairs below `/cells/`. */
+export function readCellFact({ key, value }: KeyValue): CellFact {
+  const assigned = parseAssignmentKey(key);
+  if (assigned) return { kind: 'assignment', value: assignmentFacts(value, assigned.node) };
+  const observed = parseObservedKey(key);
+  if (observed) return { kind: 'observed', value: observedFacts(value, observed.node) };
+  if (key.startsWith(registeredPrefix)) return { kind: 'registration', value: parseRegistration(value) };
+  // Whatever it says, and also when it cannot be read: operators want no new nodes there.
+  if (key.startsWith(maintenancePrefix)) return maintenance;
+  return unknown;
+}
+
+/** Reads the pairs below `/routing/`. */
+export function readRoutingFact({ key, value }: KeyValue): RoutingFact {
+  if (key.startsWith(allocationPrefix)) return { kind: 'allocation', value: parsePort(value) };
+  if (key.startsWith(portsPrefix)) return { kind: 'port', value };
+  if (key.startsWith(routersPrefix)) return { kind: 'router', value: routerFacts(value) };
+  if (key === nextPortKey) return { kind: 'nextport', value: parsePort(value) };
+  return unknown;
+}

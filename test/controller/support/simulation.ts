@@ -1,0 +1,210 @@
+import { type Assignment, assignmentsPrefix, parseAssignmentKey } from '../../../src/schema/assignment.ts';
+import { bindingKey, patroniPort, postgresqlPort } from '../../../src/schema/binding.ts';
+import { type CellRegistration, registeredKey } from '../../../src/schema/cell.ts';
+import { type CellId, type InstanceId, instanceOfNode, type NodeId } from '../../../src/schema/ids.ts';
+import { type ObservedNode, observedKey, observedPrefix, parseObservedKey } from '../../../src/schema/observed-node.ts';
+import { configKey, failoverKey, initializeKey, leaderKey, memberKey } from '../../../src/schema/patroni.ts';
+import { routersPrefix } from '../../../src/schema/routing.ts';
+import type { World } from './world.ts';
+
+/**
+ * Cells, Patroni and a router as far as the controller can tell: each step looks at the key space and does one thing.
+ * `data` counts the writes that a node has: what may never get lost.
+ */
+export class Simulation {
+  readonly world: World;
+  readonly data = new Map<NodeId, number>();
+  /** Nodes whose processes run → the hash of the assignment that they were started with. */
+  readonly running = new Map<NodeId, string>();
+  #nextPort = 40000;
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  /** Everything that is due, everywhere, until nothing is: with passes of the controller over `ids`. */
+  settle(ids: readonly string[], mostRounds = 200): void {
+    for (let round = 0; round < mostRounds; round++) {
+      const before = this.world.keyspace.revision;
+      for (const id of ids) this.world.pass(id);
+      this.stepAll(ids);
+      if (this.world.keyspace.revision === before) return;
+    }
+    throw new Error(`not settled after ${mostRounds} rounds`);
+  }
+
+  stepAll(ids: readonly string[]): void {
+    for (const cell of this.cells()) this.stepCell(cell);
+    for (const id of ids) this.stepPatroni(id as InstanceId);
+    this.stepRouter();
+  }
+
+  cells(): CellId[] {
+    return this.world.keys('/cells/registered/').map((key) => key.slice('/cells/registered/'.length) as CellId);
+  }
+
+  /** One look of a cell's agent at its assignments and its nodes. */
+  stepCell(cell: CellId): void {
+    if (!this.world.text(registeredKey(cell))) return;
+    const { world } = this;
+    const assigned = new Set<NodeId>();
+    for (const key of world.keys(`${assignmentsPrefix}${cell}/`)) {
+      const node = parseAssignmentKey(key)?.node as NodeId;
+      assigned.add(node);
+      const mod = world.keyspace.get(key)?.modRevision ?? 0n;
+      let assignment: Assignment;
+      try {
+        assignment = world.json<Assignment>(key) as Assignment;
+      } catch {
+        continue;
+      }
+      const observed = world.json<ObservedNode>(observedKey(cell, node));
+      const seen = [{ key, target: 'mod' as const, op: '=' as const, value: mod }];
+      if (assignment.desired === 'removed') {
+        if (observed) this.#erase(cell, node);
+      } else if (!observed) {
+        world.txn(seen, { [observedKey(cell, node)]: this.#report(assignment, 'starting') });
+      } else if (observed.state === 'starting' || observed.spec_hash !== assignment.spec_hash) {
+        this.#start(cell, node, assignment);
+      } else {
+        this.#reportStreaming(cell, node, observed);
+      }
+    }
+    for (const key of world.keys(`${observedPrefix}${cell}/`)) {
+      const node = parseObservedKey(key)?.node as NodeId;
+      // Its data goes to the trash, where it is kept.
+      if (!assigned.has(node)) this.#erase(cell, node, true);
+    }
+  }
+
+  /** One round of Patroni: bootstrap, switchover or election, and replication. */
+  stepPatroni(id: InstanceId): void {
+    const { world } = this;
+    const members = [...this.running.keys()].filter((node) => instanceOfNode(node) === id).sort();
+    const leader = world.text(leaderKey(id)) as NodeId | undefined;
+    if (leader === undefined) {
+      const next = this.#electable(id, members);
+      if (next) this.#promote(id, next);
+      return;
+    }
+    if (!members.includes(leader)) {
+      world.delete(leaderKey(id));
+      return;
+    }
+    this.data.set(leader, (this.data.get(leader) ?? 0) + 1);
+    for (const member of members) this.data.set(member, this.data.get(leader) as number);
+    const request = world.json<{ leader?: string; member?: NodeId }>(failoverKey(id));
+    if (request?.leader !== undefined) {
+      const target = request.member ?? members.find((member) => member !== leader);
+      if (request.leader === leader && target && members.includes(target)) this.#promote(id, target);
+      world.put(failoverKey(id), {});
+    }
+  }
+
+  /** The router applies everything there is. */
+  stepRouter(): void {
+    const { portRange } = this.world.settings;
+    const key = `${routersPrefix}r1`;
+    const present = this.world.keyspace.get(key);
+    const routed = /^\/routing\/allocation\/|^\/service\/[^/]+\/leader$/;
+    const news = this.world
+      .pairs()
+      .some((pair) => routed.test(pair.key) && pair.modRevision > (present?.modRevision ?? 0n));
+    if (present && !news) return;
+    this.world.put(key, {
+      router: 'r1',
+      address: '127.0.0.9',
+      applied_revision: String(this.world.keyspace.revision),
+      refused_ports: [],
+      ports: `${portRange.first}-${portRange.last}`,
+      version: '0',
+    });
+  }
+
+  /** Ends the processes of a node; its agent starts it again. */
+  kill(node: NodeId): void {
+    const id = instanceOfNode(node) as InstanceId;
+    const cell = this.world.keys(observedPrefix).find((key) => key.endsWith(`/${node}`));
+    const at = cell && parseObservedKey(cell);
+    if (!at || !this.running.delete(node)) return;
+    if (this.world.text(leaderKey(id)) === node) this.world.delete(leaderKey(id));
+    this.world.delete(memberKey(id, node));
+    const observed = this.world.json<ObservedNode>(observedKey(at.cell, node)) as ObservedNode;
+    const { streaming: _, ...rest } = observed;
+    this.world.put(observedKey(at.cell, node), { ...rest, state: 'starting', ports: {} });
+  }
+
+  #electable(id: InstanceId, members: readonly NodeId[]): NodeId | undefined {
+    if (!this.world.text(initializeKey(id))) {
+      const first = members[0];
+      if (first) this.data.set(first, 1);
+      return first;
+    }
+    const all = [...this.data].filter(([node]) => instanceOfNode(node) === id);
+    const most = Math.max(0, ...all.map(([, amount]) => amount));
+    return members.find((member) => most > 0 && this.data.get(member) === most);
+  }
+
+  #promote(id: InstanceId, leader: NodeId): void {
+    const { world } = this;
+    world.put(leaderKey(id), leader);
+    if (!world.text(initializeKey(id))) {
+      const order = world.keys(assignmentsPrefix).find((key) => key.endsWith(`/${leader}`)) ?? '';
+      world.put(configKey(id), world.json<Assignment>(order)?.dynamic_configuration);
+      world.put(initializeKey(id), '7710381564229972964');
+    }
+    for (const node of this.running.keys()) {
+      if (instanceOfNode(node) === id) this.#announce(id, node, node === leader ? 'master' : 'replica');
+    }
+  }
+
+  #start(cell: CellId, node: NodeId, assignment: Assignment): void {
+    this.running.set(node, assignment.spec_hash);
+    const ports = {
+      [postgresqlPort]: `127.0.0.1:${this.#nextPort++}`,
+      [patroniPort]: `127.0.0.1:${this.#nextPort++}`,
+    };
+    const { hostname } = this.world.json<CellRegistration>(registeredKey(cell)) as CellRegistration;
+    this.world.txn([], {
+      [observedKey(cell, node)]: { ...this.#report(assignment, 'running'), ports },
+      [bindingKey(assignment.image, hostname, node, postgresqlPort)]: ports[postgresqlPort],
+      [bindingKey(assignment.image, hostname, node, patroniPort)]: ports[patroniPort],
+    });
+    this.#announce(assignment.instance, node, 'replica');
+  }
+
+  #announce(id: InstanceId, node: NodeId, role: string): void {
+    const member = {
+      role,
+      state: 'running',
+      conn_url: 'postgres://127.0.0.1:1/postgres',
+      api_url: 'http://127.0.0.1:2/patroni',
+    };
+    this.world.put(memberKey(id, node), member);
+  }
+
+  #report(assignment: Assignment, state: ObservedNode['state']) {
+    const { instance, node, spec_hash } = assignment;
+    return { instance, node, state, spec_hash, ports: {}, restarts: 0 };
+  }
+
+  #reportStreaming(cell: CellId, node: NodeId, observed: ObservedNode): void {
+    const id = instanceOfNode(node) as InstanceId;
+    const leads = this.world.text(leaderKey(id)) === node;
+    const others = [...this.running.keys()].filter((other) => other !== node && instanceOfNode(other) === id).sort();
+    const streaming = others.filter((other) => this.data.get(other) === this.data.get(node));
+    if (JSON.stringify(observed.streaming) === JSON.stringify(leads ? streaming : undefined)) return;
+    const { streaming: _, ...rest } = observed;
+    this.world.put(observedKey(cell, node), { ...rest, ...(leads && { streaming }) });
+  }
+
+  #erase(cell: CellId, node: NodeId, keepsData = false): void {
+    const id = instanceOfNode(node) as InstanceId;
+    this.running.delete(node);
+    if (!keepsData) this.data.delete(node);
+    if (this.world.text(leaderKey(id)) === node) this.world.delete(leaderKey(id));
+    this.world.delete(memberKey(id, node));
+    const gone = this.world.keys('/postgresql-patroni/').filter((key) => key.includes(`:cf-${node}:`));
+    this.world.txn([], Object.fromEntries([observedKey(cell, node), ...gone].map((key) => [key, undefined])));
+  }
+}
