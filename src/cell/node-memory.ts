@@ -1,0 +1,60 @@
+import { defaultImage } from '../schema/binding.ts';
+import type { InstanceId } from '../schema/ids.ts';
+import type { ObservedNode } from '../schema/observed-node.ts';
+
+const firstDelayMs = 1000;
+const longestDelayMs = 60_000;
+// A node that ran for so long and then failed is not a node that cannot run.
+const wellAfterMs = 60_000;
+
+/**
+ * What the agent remembers of a node besides what its runtime sees: above all how often it failed, and so when it may be
+ * started again: at once after the first failure, then later and later.
+ */
+export class NodeMemory {
+  image = defaultImage;
+  instance: InstanceId | undefined;
+  stopping = false;
+  /** What last went wrong. */
+  lastError: string | undefined;
+  #starts: number;
+  #failures = 0;
+  #startedMs: number | undefined;
+  #notBeforeMs = Number.NEGATIVE_INFINITY;
+
+  /** Goes on from what an earlier agent said of the node. */
+  constructor(report: ObservedNode | undefined) {
+    this.instance = report?.instance;
+    this.lastError = report?.last_error;
+    this.#starts = report ? report.restarts + 1 : 0;
+  }
+
+  /** Starts after the first. */
+  get restarts(): number {
+    return Math.max(0, this.#starts - 1);
+  }
+
+  /** Failures in a row. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** When the node may be started, monotonic. */
+  get notBeforeMs(): number {
+    return this.#notBeforeMs;
+  }
+
+  started(nowMs: number): void {
+    this.#starts += 1;
+    this.#startedMs = nowMs;
+  }
+
+  failed(error: string, nowMs: number): void {
+    this.lastError = error;
+    const ranWell = this.#startedMs !== undefined && nowMs - this.#startedMs > wellAfterMs;
+    this.#failures = ranWell ? 1 : this.#failures + 1;
+    this.#startedMs = undefined;
+    const delayMs = this.#failures === 1 ? 0 : firstDelayMs * 2 ** Math.min(this.#failures - 2, 10);
+    this.#notBeforeMs = nowMs + Math.min(delayMs, longestDelayMs);
+  }
+}

@@ -1,0 +1,70 @@
+import { access, constants, mkdir, readdir, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { NodeId } from '../../../schema/ids.ts';
+import type { Clock } from '../../../time/clock.ts';
+import { checkReach, type NodeUser } from './command-line.ts';
+import { DirectoryInUseError, lockDirectory } from './directory-lock.ts';
+
+const leastFreeBytes = 64 * 1024 * 1024;
+
+/** Where the nodes of one cell live: `nodes/`, `trash/`, and the lock. */
+export class DataDirectory {
+  readonly #path: string;
+  readonly #clock: Clock;
+  #unlock: (() => void) | undefined;
+
+  constructor(path: string, clock: Clock) {
+    this.#path = path;
+    this.#clock = clock;
+  }
+
+  /** Makes and locks it, and resolves with the nodes in it. Rejects with `DirectoryInUseError` when it is locked. */
+  async open(user: NodeUser): Promise<NodeId[]> {
+    const nodes = join(this.#path, 'nodes');
+    try {
+      await mkdir(this.#path, { recursive: true });
+      // On a read-only disk the next line would only say that something does not exist.
+      await access(this.#path, constants.W_OK);
+      await mkdir(nodes, { recursive: true });
+      this.#unlock ??= lockDirectory(this.#path, join(this.#path, 'lock'));
+      await checkReach(nodes, user);
+      return (await readdir(nodes)) as NodeId[];
+    } catch (error) {
+      if (error instanceof DirectoryInUseError) throw error;
+      throw new Error(this.#unusable(error), { cause: error });
+    }
+  }
+
+  unlock(): void {
+    this.#unlock?.();
+    this.#unlock = undefined;
+  }
+
+  /** What is wrong with it, as a sentence; undefined when nothing is. */
+  async problem(): Promise<string | undefined> {
+    try {
+      await access(this.#path, constants.W_OK);
+      const { bavail, bsize } = await statfs(this.#path);
+      if (bavail * bsize >= leastFreeBytes) return undefined;
+      return `data directory ${this.#path} is full: ${Math.floor((bavail * bsize) / 1024 ** 2)} MB are free`;
+    } catch (error) {
+      return this.#unusable(error);
+    }
+  }
+
+  #unusable(error: unknown): string {
+    return `cannot use data directory ${this.#path}: ${(error as Error).message}`;
+  }
+
+  node(node: NodeId): string {
+    return join(this.#path, 'nodes', node);
+  }
+
+  /** A new path for what is put aside. */
+  async trash(name: string): Promise<string> {
+    const trash = join(this.#path, 'trash');
+    await mkdir(trash, { recursive: true, mode: 0o700 });
+    const when = new Date(this.#clock.now()).toISOString().replaceAll(':', '');
+    return join(trash, `${name}-${when}`);
+  }
+}
