@@ -1,0 +1,87 @@
+import { expect } from 'chai';
+import { createLogger } from '../../src/engine/logger.ts';
+import { Registration } from '../../src/engine/registration.ts';
+import { RegistrationPublisher } from '../../src/router/registration-publisher.ts';
+import type { RouterId } from '../../src/schema/ids.ts';
+import { routerKey } from '../../src/schema/routing.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
+import { FakeClock, settle } from '../fixtures/fake-clock.ts';
+
+const router = 'r1' as RouterId;
+const logger = createLogger({ level: 'silent', format: 'json', destination: process.stderr });
+const saying = (revision: number) => ({
+  ...{ router, address: 'db.example.com', refused_ports: [], ports: '30000-30009', version: '1' },
+  applied_revision: String(revision),
+});
+
+describe('RegistrationPublisher', () => {
+  let clock: FakeClock;
+  let store: MemoryStore;
+  let publisher: RegistrationPublisher;
+  let stop: AbortController;
+  let ended: Promise<void>;
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    store = new MemoryStore({ clock });
+    const registration = new Registration({ store, clock, logger });
+    publisher = new RegistrationPublisher({ store, registration, router, clock });
+    stop = new AbortController();
+    ended = publisher.run(stop.signal);
+  });
+  afterEach(async () => {
+    stop.abort();
+    await settle();
+    await ended;
+    await store.close();
+  });
+
+  const said = async () => {
+    const { kv } = await store.get(routerKey(router));
+    return kv && (JSON.parse(kv.value) as { applied_revision: string }).applied_revision;
+  };
+
+  it('says at once what is live, and a storm of changes twenty times a second at most', async () => {
+    publisher.say(saying(1));
+    await settle();
+    expect(await said()).to.equal('1');
+    const { revision } = await store.get('/');
+    for (let i = 2; i <= 1000; i++) {
+      publisher.say(saying(i));
+      await clock.advance(1);
+    }
+    await clock.advance(50);
+    expect(await said()).to.equal('1000');
+    expect(Number((await store.get('/')).revision - revision)).to.be.within(18, 21);
+  });
+
+  it('writes nothing at rest', async () => {
+    publisher.say(saying(1));
+    await clock.advance(100);
+    const { revision } = await store.get('/');
+    publisher.say(saying(1));
+    await clock.advance(60_000);
+    expect((await store.get('/')).revision).to.equal(revision);
+  });
+
+  it('takes back what it said while routes are not live', async () => {
+    publisher.say(saying(1));
+    await clock.advance(100);
+    publisher.say(undefined);
+    await clock.advance(100);
+    expect(await said()).to.equal(undefined);
+    publisher.say(saying(2));
+    await clock.advance(100);
+    expect(await said()).to.equal('2');
+  });
+
+  it('says it again on a new lease when the old one was lost', async () => {
+    publisher.say(saying(1));
+    await clock.advance(100);
+    const { kv } = await store.get(routerKey(router));
+    store.expireLease(kv?.leaseId as bigint);
+    expect(await said()).to.equal(undefined);
+    await clock.advance(30_000);
+    expect(await said()).to.equal('1');
+  });
+});
