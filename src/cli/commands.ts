@@ -1,0 +1,37 @@
+import { apply } from './commands/apply.ts';
+import { cell } from './commands/cell.ts';
+import { complete } from './commands/complete.ts';
+import { completion } from './commands/completion.ts';
+import { controller } from './commands/controller.ts';
+import { remove } from './commands/delete.ts';
+import { describe } from './commands/describe.ts';
+import { get } from './commands/get.ts';
+import { psql } from './commands/psql.ts';
+import { router } from './commands/router.ts';
+import { serviceStatus } from './commands/service-status.ts';
+import { showCells } from './commands/show-cells.ts';
+import { switchover } from './commands/switchover.ts';
+import { up } from './commands/up.ts';
+import { uri } from './commands/uri.ts';
+import { wait } from './commands/wait.ts';
+import type { Register } from './register.ts';
+
+/** Every command, in the order of the help. */
+export const commands: readonly Register[] = [
+  apply,
+  get,
+  describe,
+  remove,
+  wait,
+  uri,
+  psql,
+  switchover,
+  serviceStatus,
+  showCells,
+  up,
+  controller,
+  cell,
+  router,
+  completion,
+  complete,
+];
