@@ -1,0 +1,77 @@
+/**
+ * Hollow cells for the scale bench, all in this process: `hollow-herd.js ETCD CELLS [PORTS]`. With PORTS there is a
+ * hollow router too: it has no HAProxy, and confirms every revision as soon as it has seen it.
+ */
+import { runCell } from '../../src/cell/cell-daemon.ts';
+import { SimulatedHerd } from '../../src/cell/runtime/simulated/simulated-herd.ts';
+import { SimulatedRuntime } from '../../src/cell/runtime/simulated.ts';
+import { createLogger } from '../../src/engine/logger.ts';
+import { Registry } from '../../src/engine/metrics.ts';
+import { Registration } from '../../src/engine/registration.ts';
+import type { CellId, RouterId } from '../../src/schema/ids.ts';
+import { type RouterRegistration, routerKey } from '../../src/schema/routing.ts';
+import { EtcdStore } from '../../src/store/etcd.ts';
+import { systemClock as clock } from '../../src/time/clock.ts';
+
+const [endpoint = '', cells = '50', ports = ''] = process.argv.slice(2);
+const store = new EtcdStore({ endpoints: [endpoint] });
+const logger = createLogger({ level: 'warn', format: 'json', destination: process.stderr });
+const stopping = new AbortController();
+process.once('SIGTERM', () => stopping.abort());
+const { signal } = stopping;
+
+// WAL grows, so that members heartbeat as those of a busy herd do.
+const herd = new SimulatedHerd({ store, clock, logger, walBytesPerSecond: 1000 });
+const running: Promise<void>[] = [herd.run(signal)];
+for (let i = 1; i <= Number(cells); i++) {
+  const address = `10.0.${Math.floor(i / 250)}.${i % 250}`;
+  const cell = {
+    cell: `cell-${i}` as CellId,
+    zone: `z${i % 3}`,
+    labels: {},
+    address,
+    hostname: `cell-${i}`,
+    capacity: { nodes: 1000, memory_mb: 1_000_000 },
+    version: 'bench',
+    bootId: 'bench',
+    onExit: 'leave' as const,
+    runtime: new SimulatedRuntime(herd, address),
+    commit: herd.commit,
+  };
+  running.push(runCell({ ...cell, store, clock, logger, registry: new Registry() }, signal));
+}
+if (ports) running.push(runHollowRouter());
+await Promise.all(running);
+await store.close();
+
+async function runHollowRouter(): Promise<void> {
+  const router = 'hollow' as RouterId;
+  const range = { start: '/routing/', end: '/service0' };
+  await new Registration({ store, clock, logger }).run(signal, async (lease, held) => {
+    const confirm = async (revision: bigint) => {
+      const registration: RouterRegistration = {
+        router,
+        address: '127.0.0.1',
+        applied_revision: revision.toString(),
+        refused_ports: [],
+        ports,
+        version: 'bench',
+      };
+      const value = JSON.stringify(registration);
+      await store.txn({ if: [], then: [{ type: 'put', key: routerKey(router), value, leaseId: lease.id }] });
+    };
+    const { revision } = await store.get(range.start);
+    await confirm(revision);
+    let confirmedMs = 0;
+    for await (const batch of store.watch(range, revision + 1n, { signal: held })) {
+      const isOurs = batch.events.every((event) => event.type === 'put' && event.kv.key === routerKey(router));
+      const isRouteChange = batch.events.some((event) =>
+        /\/leader$|\/allocation\//.test(event.type === 'put' ? event.kv.key : event.key),
+      );
+      if (isOurs || !isRouteChange) continue;
+      if (clock.monotonic() - confirmedMs < 50) await clock.sleep(50, held);
+      confirmedMs = clock.monotonic();
+      await confirm(batch.revision);
+    }
+  });
+}
