@@ -8,12 +8,13 @@ import { expect } from 'chai';
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   time: [],
   store: ['time'],
+  kv: ['time'],
   schema: [],
   engine: ['schema', 'store', 'time'],
   controller: ['engine', 'schema', 'store', 'time'],
   cell: ['engine', 'schema', 'store', 'time'],
   router: ['engine', 'schema', 'store', 'time'],
-  cli: ['controller', 'cell', 'router', 'engine', 'schema', 'store', 'time'],
+  cli: ['controller', 'cell', 'router', 'kv', 'engine', 'schema', 'store', 'time'],
   'main.ts': ['cli'],
 };
 

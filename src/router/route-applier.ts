@@ -71,10 +71,12 @@ export class RouteApplier {
       this.#waiting = new Set();
       this.#waitingSinceMs = undefined;
       const revision = this.#options.viewRevision();
+      // What is started while this round waits has not got these routes from us; it calls for a round of its own.
+      const isServed = this.#options.block.problem === undefined;
       try {
         if (!(await this.#apply(ports, revision))) continue;
         this.#lastRevision = revision;
-        onApplied(revision, ports, clock.monotonic() - sinceMs);
+        if (isServed) onApplied(revision, ports, clock.monotonic() - sinceMs);
         backoff.reset();
       } catch (error) {
         const waitMs = backoff.next();

@@ -2,6 +2,7 @@
  * What a tenant notices through the public port when its leader moves or dies: a writer every 50 ms, ten runs each.
  * The limit of the same run is a client that talks to the nodes directly, without a router. `node dist/test/bench/failover.js [runs]`
  */
+import { killAll } from '../fixtures/processes.ts';
 import { type Herd, startHerd } from '../fixtures/real-herd.ts';
 import { Writer } from '../fixtures/writer.ts';
 import { printFigure } from './figure.ts';
@@ -18,13 +19,13 @@ try {
     await herd.run('switchover', id, '--wait');
   });
   await measure('kill_leader_gap_ms', 'p95 <= 1000 ms at ttl 30', async () => {
-    herd.kill(herd.processesOf(await leader()));
+    killAll(herd.processesOf(await leader()));
   });
   await measure('cell_gone_gap_ms', '<= 30 s ttl + loop_wait', async () => {
     const name = await leader();
     const cell = herd.cells.find((each) => each.name === cellOf.get(name));
     await cell?.end('SIGKILL');
-    herd.kill(herd.processesOf(name));
+    killAll(herd.processesOf(name));
     return async () => void cell?.start();
   });
 } finally {

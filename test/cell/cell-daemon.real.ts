@@ -9,6 +9,7 @@ import { parseRegistration, registeredKey } from '../../src/schema/cell.ts';
 import { type EtcdProcess, startEtcd } from '../fixtures/etcd.ts';
 import { testAssignment, testCredentials } from '../fixtures/patroni.ts';
 import { PatroniCell } from '../fixtures/patroni-cell.ts';
+import { killAll, processesOf } from '../fixtures/processes.ts';
 import { until } from '../fixtures/until.ts';
 
 describe('runCell() with real Patroni', () => {
@@ -53,8 +54,6 @@ describe('runCell() with real Patroni', () => {
     const parsed = kv && parseRegistration(kv.value);
     return parsed?.ok ? parsed.value : undefined;
   };
-  const processesOf = (dir: string) =>
-    linuxProcessTable.pids().filter((pid) => linuxProcessTable.arguments(pid).some((word) => word.includes(dir)));
 
   it('runs a database in which the app user can create tables at once', async () => {
     await cell.assign(assignment);
@@ -102,7 +101,7 @@ describe('runCell() with real Patroni', () => {
   it('starts a node anew, with its data, after all of its processes were killed', async () => {
     const { kv } = await cell.store.get('/service/one/leader');
     const patroni = processesOf(join(cell.dataDir, 'nodes', node, 'patroni.json'));
-    for (const pid of patroni) process.kill(pid, 'SIGKILL');
+    killAll(patroni);
     await cell.reported(node, ({ restarts }) => restarts === 1);
     await cell.reported(node, ({ state, streaming }) => state === 'running' && streaming !== undefined);
     expect(await query('select v from t')).to.deep.equal([{ v: 'kept' }]);
@@ -135,7 +134,7 @@ describe('runCell() with real Patroni', () => {
       return files.includes('PG_VERSION');
     });
     expect((await cell.store.get('/service/half/initialize')).kv?.value).to.equal('');
-    for (const pid of processesOf(join(home, 'patroni.json'))) process.kill(pid, 'SIGKILL');
+    killAll(processesOf(join(home, 'patroni.json')));
     await cell.reported(half.node, ({ state, streaming }) => state === 'running' && streaming !== undefined);
     expect(await query('select 1 as one', testCredentials.app_credentials, half.node)).to.deep.equal([{ one: 1 }]);
     await cell.remove(half);

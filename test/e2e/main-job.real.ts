@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
 import type { Daemon } from '../fixtures/process.ts';
+import { commandLine, killAll } from '../fixtures/processes.ts';
 import { type Herd, startHerd } from '../fixtures/real-herd.ts';
 import { Writer } from '../fixtures/writer.ts';
 
@@ -90,7 +91,7 @@ describe('the main job on real etcd, Patroni, PostgreSQL and HAProxy', function 
   it('answers again through the same port after the leader was killed with all its processes', async () => {
     const before = await state();
     const writer = await new Writer(uri).start();
-    herd.kill(await leaderProcesses());
+    killAll(await leaderProcesses());
     await writer.nextAck(20_000);
     await writer.stop();
     await herd.ready('f1');
@@ -176,7 +177,7 @@ describe('the main job on real etcd, Patroni, PostgreSQL and HAProxy', function 
     expect(
       herd
         .processes()
-        .map((pid) => herd.commandLine(pid))
+        .map((pid) => commandLine(pid))
         .filter((line) => !line.startsWith('haproxy')),
     ).to.deep.equal([]);
   });

@@ -2,7 +2,6 @@ import { expect } from 'chai';
 import { createLogger } from '../../src/engine/logger.ts';
 import { parseFact } from '../../src/router/fact.ts';
 import { HaproxyError } from '../../src/router/haproxy-error.ts';
-import type { HaproxyProcess } from '../../src/router/haproxy-process.ts';
 import type { PortBlock } from '../../src/router/port-block.ts';
 import { RouteApplier } from '../../src/router/route-applier.ts';
 import { RoutingView } from '../../src/router/routing-view.ts';
@@ -52,7 +51,9 @@ describe('RouteApplier', () => {
   let revision: bigint;
   let isTrusted: boolean;
   let questions: number;
+  let whileAsked: () => void;
   let applied: bigint[];
+  let problem: string | undefined;
   let applier: RouteApplier;
   let stop: AbortController;
   let ended: Promise<void>;
@@ -64,14 +65,23 @@ describe('RouteApplier', () => {
     revision = 0n;
     isTrusted = true;
     questions = 0;
+    whileAsked = () => {};
     applied = [];
+    problem = undefined;
+    const block = {
+      processOf: () => (problem === undefined ? haproxy : undefined),
+      get problem() {
+        return problem;
+      },
+    };
     applier = new RouteApplier({
       view,
-      block: { processOf: () => haproxy as unknown as HaproxyProcess } as unknown as PortBlock,
+      block: block as unknown as PortBlock,
       range,
       viewRevision: () => revision,
       isTrusted: async () => {
         questions += 1;
+        whileAsked();
         return isTrusted;
       },
       onApplied: (upTo) => applied.push(upTo),
@@ -129,6 +139,19 @@ describe('RouteApplier', () => {
     put('/service/f0/leader', 'a');
     await look();
     expect([haproxy.told.length, applied.at(-1)]).to.deep.equal([1, revision]);
+  });
+
+  it('tells nothing of a round that began before HAProxy was there', async () => {
+    problem = 'haproxy is not started yet';
+    whileAsked = () => {
+      problem = undefined;
+    };
+    instance('f0', 30000);
+    await look();
+    expect([haproxy.told, applied]).to.deep.equal([[], []]);
+    applier.look([30000]);
+    await settle();
+    expect([haproxy.leaderOf(30000), applied]).to.deep.equal(['10.0.0.1', [revision]]);
   });
 
   it('applies what came while HAProxy was away when it is back, and tells nothing before', async () => {
