@@ -170,10 +170,12 @@ async function isHaproxy(pid: number, config: string): Promise<boolean> {
   return commandLine === '' || commandLine?.split('\0').includes(config) === true;
 }
 
-/** A zombie is not alive, and holds no ports. */
+/** A zombie holds no ports; but HAProxy has threads, and they may live on, ports open, when the first has ended. */
 async function isAlive(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  return stat !== undefined && !/\) [ZX] /.test(stat);
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state = '', threads] = [fields?.[0], Number(fields?.[17])];
+  return state !== '' && !(/[ZX]/.test(state) && threads <= 1);
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {
