@@ -1,4 +1,4 @@
-import { type Compare, maxTxnOps, type Op, type Store } from '../store/store.ts';
+import { type Compare, keysOf, maxTxnOps, type Op, type Store } from '../store/store.ts';
 
 /** Writes that belong together: all or none, if the conditions hold. */
 export interface Write {
@@ -51,7 +51,7 @@ export class GroupCommit {
     const end = this.#waiting.findIndex((write) => {
       // etcd counts conditions and operations apart, each against the same limit.
       size += Math.max(write.if.length, write.then.length);
-      const written = write.then.flatMap((op) => ('key' in op ? op.key : []));
+      const written = write.then.flatMap(keysOf);
       // It also refuses to write a key twice.
       if (size > maxTxnOps || written.some((key) => keys.has(key))) return true;
       for (const key of written) keys.add(key);

@@ -3,7 +3,7 @@ import { type ReconcileContext, type Result, TerminalError } from '../engine/con
 import type { EventRecorder } from '../engine/event-recorder.ts';
 import type { Logger } from '../engine/logger.ts';
 import { type InstanceId, parseInstanceId } from '../schema/ids.ts';
-import type { Compare, Op, Store } from '../store/store.ts';
+import { type Compare, keysOf, type Store } from '../store/store.ts';
 import type { Clock } from '../time/clock.ts';
 import { commit, DeposedError } from './commit.ts';
 import type { ControllerMetrics } from './controller-metrics.ts';
@@ -89,7 +89,7 @@ export class InstanceReconciler {
       if (outcome.committed) {
         metrics.commits.inc();
         this.#writtenMs.set(id, clock.monotonic());
-        await informers.reached(decision.ops.map(keyOfOp), outcome.revision, signal);
+        await informers.reached(decision.ops.flatMap(keysOf), outcome.revision, signal);
       }
       herd.settle(decision);
       this.#unsure.delete(id);
@@ -112,7 +112,3 @@ export class InstanceReconciler {
 }
 
 const again = ({ requeueAfterMs }: Decision): Result => (requeueAfterMs === undefined ? {} : { requeueAfterMs });
-
-function keyOfOp(op: Op): string {
-  return op.type === 'deleteRange' ? op.range.start : op.key;
-}

@@ -56,6 +56,7 @@ export interface OpMessage {
   readonly request_put?: { readonly key: Buffer; readonly value: Buffer; readonly lease?: Int64 };
   readonly request_delete_range?: { readonly key: Buffer; readonly range_end?: Buffer };
   readonly request_range?: RangeRequest;
+  readonly request_txn?: TxnRequest;
 }
 
 interface TxnRequest {

@@ -6,16 +6,17 @@ import { EtcdLease } from './etcd-lease.ts';
 import { clusterIdOf, type RangeRequest, type RangeResponse } from './etcd-methods.ts';
 import { EtcdWatch } from './etcd-watch.ts';
 import { type Int64, toBigInt } from './int64.ts';
-import type {
-  CallOptions,
-  KeyRange,
-  KeyValue,
-  Lease,
-  Store,
-  TxnRequest,
-  TxnResult,
-  WatchBatch,
-  WatchOptions,
+import {
+  type CallOptions,
+  type KeyRange,
+  type KeyValue,
+  keysOf,
+  type Lease,
+  type Store,
+  type TxnRequest,
+  type TxnResult,
+  type WatchBatch,
+  type WatchOptions,
 } from './store.ts';
 import { StoreError } from './store-error.ts';
 
@@ -132,7 +133,7 @@ export class EtcdStore implements Store {
 
 /** Names the keys that a transaction writes, never their values. */
 function describe({ if: compares, then: ops }: TxnRequest): string {
-  const keys = ops.map((op) => (op.type === 'deleteRange' ? op.range.start : op.key));
+  const keys = ops.flatMap(keysOf);
   const [first = compares[0]?.key ?? 'nothing', ...others] = keys;
   return `transaction on ${first}${others.length > 0 ? ` and ${others.length} more` : ''}`;
 }

@@ -2,7 +2,6 @@ import {
   type Compare,
   type KeyRange,
   type KeyValue,
-  maxTxnOps,
   type Op,
   rangeContains,
   type TxnRequest,
@@ -11,6 +10,7 @@ import {
   type WatchEvent,
 } from './store.ts';
 import { CompactedError, StoreError } from './store-error.ts';
+import { checkShape } from './txn-shape.ts';
 
 /** The server side of `MemoryStore`: etcd's data model without its network. Several stores on one keyspace are several clients. */
 export class Keyspace {
@@ -39,12 +39,13 @@ export class Keyspace {
 
   txn(request: TxnRequest): TxnResult {
     checkShape(request);
-    const succeeded = request.if.every((compare) => holds(compare, this.#pairs.get(compare.key)));
+    const succeeded = this.#holds(request.if);
     const ops = succeeded ? request.then : (request.else ?? []);
-    this.#checkLeases(ops);
+    const due = ops.flatMap((op) => (op.type === 'when' ? this.#due(op) : [op]));
+    this.#checkLeases(due);
     const events: WatchEvent[] = [];
     const reads: (KeyValue | undefined)[] = [];
-    for (const op of ops) {
+    for (const op of due) {
       if (op.type === 'get') reads.push(this.#pairs.get(op.key));
       else if (op.type === 'put') events.push(this.#put(op.key, op.value, op.leaseId ?? 0n));
       else if (op.type === 'delete') events.push(...this.#delete([op.key]));
@@ -95,6 +96,14 @@ export class Keyspace {
     this.#history.splice(0, Math.max(0, Number(revision - this.#historyFrom)));
     if (revision > this.#historyFrom) this.#historyFrom = revision;
     this.#compactRevision = revision;
+  }
+
+  #holds(compares: readonly Compare[]): boolean {
+    return compares.every((compare) => holds(compare, this.#pairs.get(compare.key)));
+  }
+
+  #due(op: Extract<Op, { type: 'when' }>): readonly Exclude<Op, { type: 'when' }>[] {
+    return this.#holds(op.if) ? op.then : [];
   }
 
   #put(key: string, value: string, leaseId: bigint): WatchEvent {
@@ -155,33 +164,4 @@ function ordered(op: Compare['op'], order: number): boolean {
   if (op === '=') return order === 0;
   if (op === '!=') return order !== 0;
   return op === '<' ? order < 0 : order > 0;
-}
-
-/** Refuses what etcd refuses before it looks at any key. */
-function checkShape(request: TxnRequest): void {
-  const branches = [request.then, request.else ?? []];
-  for (const part of [request.if, ...branches]) {
-    if (part.length > maxTxnOps) {
-      throw new StoreError('invalid', `transaction of ${part.length} operations: at most ${maxTxnOps} are allowed`);
-    }
-  }
-  for (const ops of branches) checkWrittenOnce(ops);
-}
-
-function checkWrittenOnce(ops: readonly Op[]): void {
-  const put = new Set<string>();
-  const refuse = (key: string): never => {
-    throw new StoreError('invalid', `transaction writes ${key} twice`);
-  };
-  for (const op of ops) {
-    if (op.type === 'put') {
-      if (put.has(op.key)) refuse(op.key);
-      put.add(op.key);
-    }
-  }
-  for (const op of ops) {
-    if (op.type === 'delete' && put.has(op.key)) refuse(op.key);
-    if (op.type !== 'deleteRange') continue;
-    for (const key of put) if (rangeContains(op.range, key)) refuse(key);
-  }
 }

@@ -80,17 +80,32 @@ export type Compare =
     }
   | { readonly key: string; readonly target: 'value'; readonly op: CompareOperator; readonly value: string };
 
-export type Op =
+export type WriteOp =
   | { readonly type: 'put'; readonly key: string; readonly value: string; readonly leaseId?: bigint }
   | { readonly type: 'delete'; readonly key: string }
-  | { readonly type: 'deleteRange'; readonly range: KeyRange }
-  | { readonly type: 'get'; readonly key: string };
+  | { readonly type: 'deleteRange'; readonly range: KeyRange };
+
+export type Op =
+  | WriteOp
+  | { readonly type: 'get'; readonly key: string }
+  /**
+   * Writes if all of `if` held before the transaction, else does nothing: unlike the conditions of the transaction
+   * itself, these never keep it from being applied.
+   */
+  | { readonly type: 'when'; readonly if: readonly Compare[]; readonly then: readonly WriteOp[] };
 
 /** At most `maxTxnOps` operations in each branch; one key may be written once only. */
 export interface TxnRequest {
   readonly if: readonly Compare[];
   readonly then: readonly Op[];
   readonly else?: readonly Op[];
+}
+
+/** The keys that an operation may change, of a range its start. */
+export function keysOf(op: Op): readonly string[] {
+  if (op.type === 'get') return [];
+  if (op.type === 'when') return op.then.flatMap(keysOf);
+  return [op.type === 'deleteRange' ? op.range.start : op.key];
 }
 
 /** What etcd allows in one transaction unless configured otherwise (`--max-txn-ops`). */

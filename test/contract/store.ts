@@ -1,5 +1,12 @@
 import { expect } from 'chai';
-import { type KeyRange, type Op, prefixRange, type Store, type WatchBatch } from '../../src/store/store.ts';
+import {
+  type KeyRange,
+  type Op,
+  prefixRange,
+  type Store,
+  type WatchBatch,
+  type WriteOp,
+} from '../../src/store/store.ts';
 import { CompactedError, StoreError, type StoreErrorCode } from '../../src/store/store-error.ts';
 
 /** What the contract needs from an implementation; keys of one test never meet those of another. */
@@ -12,7 +19,7 @@ export interface StoreUnderTest {
   pass(seconds: number): Promise<void>;
 }
 
-const put = (key: string, value = '', leaseId?: bigint): Op => ({
+const put = (key: string, value = '', leaseId?: bigint): WriteOp => ({
   type: 'put',
   key,
   value,
@@ -162,12 +169,37 @@ export function storeContract(start: () => Promise<StoreUnderTest>): void {
       for (const op of ['=', '!=', '<', '>'] as const) expect(await holds(`${prefix}absent`, op, '')).to.equal(false);
     });
 
+    it('writes what is conditional only when its condition held before, whatever it says of the rest', async () => {
+      const key = `${prefix}next`;
+      await write(put(key, '30005'));
+      const further = (value: string): Op => ({
+        type: 'when',
+        if: [{ key, target: 'value', op: '<', value }],
+        then: [put(key, value)],
+      });
+      expect((await write(put(`${prefix}a`, '1'), further('30006'))).succeeded).to.equal(true);
+      expect((await write(put(`${prefix}b`, '1'), further('30006'))).succeeded).to.equal(true);
+      expect((await write(further('30004'), { type: 'get', key })).reads[0]?.value).to.equal('30006');
+      const absent = { key: `${prefix}c`, target: 'create', op: '=', value: 0n } as const;
+      await write(put(`${prefix}c`, '1'), { type: 'when', if: [absent], then: [{ type: 'delete', key }] });
+      expect((await store.list(all())).kvs.map((kv) => kv.key.slice(prefix.length))).to.deep.equal(['a', 'b', 'c']);
+    });
+
+    it('makes no revision of what is conditional and does not hold', async () => {
+      const { revision } = await write(put(`${prefix}a`, '1'));
+      const never = { key: `${prefix}a`, target: 'create', op: '=', value: 0n } as const;
+      const done = await write({ type: 'when', if: [never], then: [put(`${prefix}a`, '2')] });
+      expect(done.revision).to.equal(revision);
+    });
+
     it('refuses a key written twice, in either branch, and applies nothing', async () => {
       const twice = [put(`${prefix}a`, '1'), put(`${prefix}a`, '2')];
       await expectCode('invalid', () => write(...twice));
       await expectCode('invalid', () => store.txn({ if: [], then: [], else: twice }));
       await expectCode('invalid', () => write(put(`${prefix}a`), { type: 'delete', key: `${prefix}a` }));
       await expectCode('invalid', () => write({ type: 'deleteRange', range: all() }, put(`${prefix}a`)));
+      const conditional: Op = { type: 'when', if: [], then: [put(`${prefix}a`)] };
+      await expectCode('invalid', () => write(put(`${prefix}a`), conditional));
       expect((await store.get(`${prefix}a`)).kv).to.equal(undefined);
     });
 

@@ -10,6 +10,7 @@ import {
   prefixRange,
   type Store,
   type TxnRequest,
+  type WriteOp,
 } from '../../src/store/store.ts';
 import type { StoreError } from '../../src/store/store-error.ts';
 import { systemClock } from '../../src/time/clock.ts';
@@ -21,10 +22,11 @@ type ModelCompare = { key: string; op: CompareOperator } & (
   | { target: 'lease'; lease: number }
   | { target: 'value'; value: string }
 );
-type ModelOp =
+type ModelWrite =
   | { type: 'put'; key: string; value: string; lease: number }
-  | { type: 'delete' | 'get'; key: string }
+  | { type: 'delete'; key: string }
   | { type: 'deleteRange'; start: string; end: string };
+type ModelOp = ModelWrite | { type: 'get'; key: string } | { type: 'when'; if: ModelCompare[]; then: ModelWrite[] };
 type Step = { kind: 'txn'; if: ModelCompare[]; then: ModelOp[]; else: ModelOp[] } | { kind: 'revoke'; lease: number };
 
 const key = fc.constantFrom('a', 'a/1', 'a/2', 'b', 'c');
@@ -42,10 +44,22 @@ const modelCompare: fc.Arbitrary<ModelCompare> = fc.oneof(
   }),
   fc.record({ key, op: anyOperator, target: fc.constant('value' as const), value }),
 );
-const modelOp: fc.Arbitrary<ModelOp> = fc.oneof(
+const modelWrite: fc.Arbitrary<ModelWrite> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ type: fc.constant('put' as const), key, value, lease: leaseNumber }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constantFrom('delete', 'get'), key }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('delete' as const), key }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('deleteRange' as const), start: key, end: key }) },
+);
+const modelOp: fc.Arbitrary<ModelOp> = fc.oneof(
+  { weight: 6, arbitrary: modelWrite },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('get' as const), key }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('when' as const),
+      if: fc.array(modelCompare, { maxLength: 2 }),
+      then: fc.array(modelWrite, { maxLength: 2 }),
+    }),
+  },
 );
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -101,10 +115,15 @@ async function play(store: Store, prefix: string, steps: readonly Step[]): Promi
     const absolute = compare.revision === 0 ? 0n : base + BigInt(compare.revision);
     return { ...common, target: compare.target, value: absolute };
   };
-  const toOp = (op: ModelOp): Op => {
+  const toWrite = (op: ModelWrite): WriteOp => {
     if (op.type === 'deleteRange') return { type: op.type, range: { start: prefix + op.start, end: prefix + op.end } };
-    if (op.type !== 'put') return { type: op.type, key: prefix + op.key };
+    if (op.type === 'delete') return { type: op.type, key: prefix + op.key };
     return { type: op.type, key: prefix + op.key, value: op.value, leaseId: leaseId(op.lease) };
+  };
+  const toOp = (op: ModelOp): Op => {
+    if (op.type === 'get') return { type: op.type, key: prefix + op.key };
+    if (op.type === 'when') return { type: op.type, if: op.if.map(toCompare), then: op.then.map(toWrite) };
+    return toWrite(op);
   };
   const plain = (seen: unknown): unknown =>
     JSON.parse(

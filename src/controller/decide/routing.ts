@@ -1,5 +1,6 @@
 import type { InstanceId } from '../../schema/ids.ts';
 import { allocationKey, nextPortKey, type PortRange, portKey } from '../../schema/routing.ts';
+import type { Compare } from '../../store/store.ts';
 import type { InstanceView } from '../view/instance-view.ts';
 import type { Draft } from './decision.ts';
 import type { Remark } from './findings.ts';
@@ -60,10 +61,7 @@ function takePort(view: InstanceView, draft: Draft): Routing {
     return { port, allocatedAt: undefined, problem: { reason: 'PortsExhausted', message } };
   }
   writePort(view.id, port, draft);
-  // Of two that take ports at the same time the later may come first. Then the next port is past this one already.
-  if (!promised || port >= next.value.value) {
-    advanceNextPort(next.value.value, next.modRevision, port === portRange.last ? portRange.first : port + 1, draft);
-  }
+  advanceNextPort(next.value.value, next.modRevision, port === portRange.last ? portRange.first : port + 1, draft);
   return { port, allocatedAt: undefined, problem: undefined };
 }
 
@@ -85,12 +83,15 @@ function writePort(id: InstanceId, port: number, draft: Draft): void {
   draft.takesPort = port;
 }
 
-// Others take ports at the same time: it is enough that the next port only grows. It has five digits always, so it grows
-// as text. When it wraps around nobody may have moved it.
+// Others take ports at the same time, and of two the later may come first: it is enough that the next port only grows.
+// It has five digits always, so it grows as text. When it wraps around nobody may have moved it. One that stays behind
+// costs the next who looks for a port some steps, and nothing else: only the port's own key makes it unique.
 function advanceNextPort(present: number, modRevision: bigint, next: number, draft: Draft): void {
-  if (next > present) draft.compare({ key: nextPortKey, target: 'value', op: '<', value: String(next) });
-  else draft.guard(nextPortKey, modRevision);
-  draft.put(nextPortKey, String(next));
+  const further: Compare =
+    next > present
+      ? { key: nextPortKey, target: 'value', op: '<', value: String(next) }
+      : { key: nextPortKey, target: 'mod', op: '=', value: modRevision };
+  draft.putWhen(further, nextPortKey, String(next));
 }
 
 /** The first port at or after `from` that nobody has, once around the range. */

@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import { decide } from '../../../src/controller/decide/decide.ts';
+import type { Decision } from '../../../src/controller/decide/decision.ts';
 import { herdOfFive, herdWithF1 } from '../support/herd-of-five.ts';
 import { Simulation } from '../support/simulation.ts';
 import { World } from '../support/world.ts';
@@ -31,6 +33,31 @@ describe('decide(), the public port', () => {
     expect(decisions.map((decision) => world.commit(decision))).to.deep.equal([true, false]);
     world.pass('b');
     expect(world.text('/routing/allocation/b')).to.equal('30001');
+  });
+
+  for (const order of [[0, 1] as const, [1, 0] as const]) {
+    it(`hands out two ports in the order ${order.map((at) => 'ab'[at]).join(', ')} without one redoing the other`, () => {
+      const { world } = herdOfFive();
+      for (const id of ['a', 'b']) world.apply(id, 'plan: small');
+      const decisions = ['a', 'b'].map((id, at) => {
+        const view = world.view(id);
+        // As the herd shows it while the commit of the other is under way.
+        const herd = { ...view.herd, portHint: 30000 + at };
+        return decide({ ...view, herd }, new Date(world.nowMs), (max) => world.random(max));
+      });
+      for (const at of order) expect(world.commit(decisions[at] as Decision)).to.equal(true);
+      expect(['a', 'b'].map((id) => world.text(`/routing/allocation/${id}`))).to.deep.equal(['30000', '30001']);
+      expect(world.text('/routing/nextport')).to.equal('30002');
+    });
+  }
+
+  it('leaves the next port to people when somebody made it unreadable meanwhile', () => {
+    const { world } = herdOfFive();
+    world.apply('a', 'plan: small');
+    const decision = world.decide('a');
+    world.put('/routing/nextport', 'x');
+    expect(world.commit(decision)).to.equal(true);
+    expect(world.text('/routing/nextport')).to.equal('x');
   });
 
   it('wraps around at the end of the range, past the ports that are taken', () => {
