@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
-import { linuxProcessTable } from '../../src/cell/runtime/process/process-table.ts';
+import { linuxProcessTable } from '../../src/cell/runtime/process-table.ts';
 import { parseRegistration, registeredKey } from '../../src/schema/cell.ts';
 import { type EtcdProcess, startEtcd } from '../fixtures/etcd.ts';
 import { testAssignment, testCredentials } from '../fixtures/patroni.ts';

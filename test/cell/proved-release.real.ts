@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
 import type { NodeRecord } from '../../src/cell/runtime/process/node-directory.ts';
-import { linuxProcessTable } from '../../src/cell/runtime/process/process-table.ts';
+import { linuxProcessTable } from '../../src/cell/runtime/process-table.ts';
 import type { Assignment } from '../../src/schema/assignment.ts';
 import { leaderKey } from '../../src/schema/patroni.ts';
 import type { KeyValue } from '../../src/store/store.ts';

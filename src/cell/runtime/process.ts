@@ -7,7 +7,7 @@ import { DirectoryInUseError } from './process/directory-lock.ts';
 import { NodeDirectory, type NodeRecord } from './process/node-directory.ts';
 import { defaultNodePorts, type NodePortRange, Ports } from './process/ports.ts';
 import { type NodeSurroundings, ProcessNode } from './process/process-node.ts';
-import { linuxProcessTable } from './process/process-table.ts';
+import { linuxProcessTable } from './process-table.ts';
 import type { NodeOrder, NodeSight, Runtime } from './runtime.ts';
 
 /** How the process runtime is set up. */

@@ -1,8 +1,8 @@
 import { lchown, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InstanceId, NodeId } from '../../../schema/ids.ts';
+import type { NodePaths } from '../patroni-config.ts';
 import type { NodeUser } from './command-line.ts';
-import type { NodePaths } from './patroni-config.ts';
 import type { PortPair } from './ports.ts';
 import type { Run } from './proof.ts';
 

@@ -1,14 +1,14 @@
 import type { NodeId } from '../../../schema/ids.ts';
 import type { EtcdStoreOptions } from '../../../store/etcd.ts';
 import type { Clock } from '../../../time/clock.ts';
+import { patroniConfig, postInitSql } from '../patroni-config.ts';
+import type { ProcessTable } from '../process-table.ts';
 import type { NodeOrder, NodePorts, NodeSight } from '../runtime.ts';
+import { StatusPoller } from '../status-poller.ts';
 import { type NodeUser, nodeCommand, type Programs } from './command-line.ts';
 import type { NodeDirectory, NodeRecord } from './node-directory.ts';
-import { patroniConfig, postInitSql } from './patroni-config.ts';
 import type { Ports } from './ports.ts';
-import type { ProcessTable } from './process-table.ts';
 import { isAlive, makeSureNothingIsLeft } from './proof.ts';
-import { StatusPoller } from './status-poller.ts';
 import { Supervision } from './supervision.ts';
 
 /** What all nodes of a cell share. */

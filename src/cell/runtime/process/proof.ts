@@ -1,5 +1,5 @@
 import type { Clock } from '../../../time/clock.ts';
-import type { ProcessIdentity, ProcessTable } from './process-table.ts';
+import type { ProcessIdentity, ProcessTable } from '../process-table.ts';
 
 /**
  * Proof that nothing of a node's run is left. Every run has a PID namespace of its own, and the kernel promises: when

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import type { Clock } from '../../../time/clock.ts';
+import type { ProcessTable } from '../process-table.ts';
 import { alreadyRunningExitCode } from './command-line.ts';
-import type { ProcessTable } from './process-table.ts';
 import { isAlive, type Run } from './proof.ts';
 
 // How often the end of a process that is not our child is looked for.

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import type { ProcessIdentity, ProcessTable } from '../../../../src/cell/runtime/process/process-table.ts';
 import { leftovers, makeSureNothingIsLeft, type Run } from '../../../../src/cell/runtime/process/proof.ts';
+import type { ProcessIdentity, ProcessTable } from '../../../../src/cell/runtime/process-table.ts';
 import { FakeClock } from '../../../fixtures/fake-clock.ts';
 
 interface FakeProcess {

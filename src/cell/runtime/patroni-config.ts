@@ -1,5 +1,5 @@
-import type { EtcdStoreOptions } from '../../../store/etcd.ts';
-import type { NodeOrder } from '../runtime.ts';
+import type { EtcdStoreOptions } from '../../store/etcd.ts';
+import type { NodeOrder } from './runtime.ts';
 
 /** Where things of one node are. */
 export interface NodePaths {

@@ -1,11 +1,7 @@
 import { expect } from 'chai';
-import { NodeDirectory } from '../../../../src/cell/runtime/process/node-directory.ts';
-import {
-  type PatroniConfigOptions,
-  patroniConfig,
-  postInitSql,
-} from '../../../../src/cell/runtime/process/patroni-config.ts';
-import { testAssignment, testCredentials, testOrder } from '../../../fixtures/patroni.ts';
+import { type PatroniConfigOptions, patroniConfig, postInitSql } from '../../../src/cell/runtime/patroni-config.ts';
+import { NodeDirectory } from '../../../src/cell/runtime/process/node-directory.ts';
+import { testAssignment, testCredentials, testOrder } from '../../fixtures/patroni.ts';
 
 const { paths } = new NodeDirectory('/data/nodes/i-a', { uid: 1, gid: 1 });
 const options: PatroniConfigOptions = {

@@ -1,8 +1,8 @@
 import { request } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
-import { isPrimaryRole } from '../../../schema/patroni.ts';
-import { type PatroniStatus, parsePatroniStatus } from '../../../schema/patroni-status.ts';
-import type { Clock } from '../../../time/clock.ts';
+import { isPrimaryRole } from '../../schema/patroni.ts';
+import { type PatroniStatus, parsePatroniStatus } from '../../schema/patroni-status.ts';
+import type { Clock } from '../../time/clock.ts';
 
 const startingIntervalMs = 500;
 const leaderIntervalMs = 1000;
