@@ -14,11 +14,13 @@ import type { Clock } from '../time/clock.ts';
 import { BindingReconciler } from './binding-reconciler.ts';
 import { bootstrap } from './bootstrap.ts';
 import { ControllerMetrics } from './controller-metrics.ts';
+import { FleetReconciler, fleetKey } from './fleet-reconciler.ts';
 import { InstanceReconciler } from './instance-reconciler.ts';
 import { BindingIndex } from './view/binding-index.ts';
 import { Herd } from './view/herd.ts';
 import { Informers } from './view/informers.ts';
 import type { Settings } from './view/instance-view.ts';
+import { MoveBudget } from './view/move-budget.ts';
 import { Waits } from './view/waits.ts';
 import { type Urgency, wakeOnChange } from './view/wake.ts';
 
@@ -34,6 +36,10 @@ export interface ControllerDaemonOptions {
   readonly catalog?: Catalog;
   readonly portRange?: PortRange;
   readonly image?: string;
+  /** How long a cell may be gone before its nodes are replaced; default five minutes. */
+  readonly cellLostAfterMs?: number;
+  /** How long a replica may fail to follow before it is built anew; default five minutes. */
+  readonly repairAfterMs?: number;
   /** Instances that are worked on at a time; default 32. */
   readonly concurrency?: number;
   /** Where `/healthz`, `/readyz` and `/metrics` are served; nowhere when left out. */
@@ -55,16 +61,19 @@ export async function runController(options: ControllerDaemonOptions, signal: Ab
     catalog: options.catalog ?? defaultCatalog,
     portRange: options.portRange ?? defaultPortRange,
     image: options.image ?? defaultImage,
+    cellLostAfterMs: options.cellLostAfterMs,
+    repairAfterMs: options.repairAfterMs,
   };
   const common = { store, clock, logger };
   const informers = new Informers({ ...common, metrics: metrics.informers, settings });
-  const herd = new Herd(settings, informers);
+  const herd = new Herd(settings, informers, new MoveBudget(clock));
   const waits = new Waits();
   const events = new EventRecorder({ ...common, source: 'controller' });
   const own = new ControllerMetrics(registry);
   own.observe(registry, informers, herd);
 
   const instanceReconciler = new InstanceReconciler({ ...common, informers, herd, waits, events, metrics: own });
+  const fleetReconciler = new FleetReconciler({ ...common, informers, herd, events });
   const bindingIndex = new BindingIndex(informers, herd);
   const bindingReconciler = new BindingReconciler(store, informers, bindingIndex);
   let fence: Compare | undefined;
@@ -81,6 +90,8 @@ export async function runController(options: ControllerDaemonOptions, signal: Ab
       },
     });
   const instances = controller('instance', concurrency, (...args) => instanceReconciler.reconcile(...args));
+  const fleet = controller('fleet', 1, (_, ...args) => fleetReconciler.reconcile(...args));
+  fleetReconciler.wakeOnChange(() => fleet.enqueue(fleetKey, { afterMs: mergeMs }));
   const bindings = controller('binding', 4, (...args) => bindingReconciler.reconcile(...args));
   wakeOnChange(informers, herd, waits, (instance, urgency) => instances.enqueue(instance, howSoon[urgency]));
   bindingIndex.wakeOnChange((node) => bindings.enqueue(node, { afterMs: bindingsAfterMs }));
@@ -99,7 +110,7 @@ export async function runController(options: ControllerDaemonOptions, signal: Ab
     async run(leading, leadership) {
       fence = leadership.fence;
       await bootstrap(store, fence, herd, informers, leading);
-      await Promise.all([instances.run(leading), bindings.run(leading)]);
+      await Promise.all([instances.run(leading), bindings.run(leading), fleet.run(leading)]);
     },
   });
   if (options.listen) {
@@ -107,7 +118,7 @@ export async function runController(options: ControllerDaemonOptions, signal: Ab
       ...options.listen,
       registry,
       logger,
-      health: { instances: () => instances.stuck(), bindings: () => bindings.stuck() },
+      health: { instances: () => instances.stuck(), bindings: () => bindings.stuck(), fleet: () => fleet.stuck() },
       readiness: Object.fromEntries(informers.all.map((informer) => [informer.name, () => informer.unready()])),
     });
     manager.add({ name: 'http', stage: 'http', run: (stopping) => server.run(stopping) });

@@ -10,7 +10,7 @@ export const cellsPrefix = '/cells/';
 export const registeredPrefix = '/cells/registered/';
 export const registeredKey = (cell: CellId): string => `${registeredPrefix}${cell}`;
 
-/** `/cells/maintenance/<cell>`: written by operators; a cell with this key takes no new nodes. */
+/** `/cells/maintenance/<cell>`: written by operators; a cell with this key takes no new nodes, whatever it says. */
 export const maintenancePrefix = '/cells/maintenance/';
 export const maintenanceKey = (cell: CellId): string => `${maintenancePrefix}${cell}`;
 
@@ -30,12 +30,22 @@ const registrationShape = z.object({
   boot_id: z.string(),
   /** Where the agent serves /metrics, host:port. */
   metrics: z.string().optional(),
+  /** Only when it is nearly full: the disk that nodes live on. */
+  disk: z.object({ directory: z.string(), used_percent: z.number() }).optional(),
   /** What keeps the cell from working, as a sentence. */
   problem: z.string().optional(),
 });
 export type CellRegistration = z.infer<typeof registrationShape>;
 export const parseRegistration = (text: string): Parsed<CellRegistration> => parseJson(text, registrationShape);
 
-const maintenanceShape = z.object({ mode: z.enum(['cordon', 'drain']), reason: z.string().default('') });
+const maintenanceShape = z.object({
+  /** cordon: no new nodes. drain: its nodes move elsewhere, until `deadline`. forget: it is gone for good. */
+  mode: z.enum(['cordon', 'drain', 'forget']),
+  reason: z.string().default(''),
+  since: z.string().optional(),
+  deadline: z.string().optional(),
+  /** With forget: also when the only copy of an instance is on it. */
+  accept_data_loss: z.boolean().optional(),
+});
 export type Maintenance = z.infer<typeof maintenanceShape>;
 export const parseMaintenance = (text: string): Parsed<Maintenance> => parseJson(text, maintenanceShape);

@@ -5,6 +5,7 @@ import { Option } from 'commander';
 import { runController } from '../../controller/controller-daemon.ts';
 import { type Catalog, parseCatalog } from '../../schema/catalog.ts';
 import { addOptions, hostAndPort, metricsOption, runDaemon } from '../daemon.ts';
+import { durationOf } from '../duration-option.ts';
 import { Failure } from '../failure.ts';
 import { optionsOf } from '../global-options.ts';
 import { portRangeOf, portsOption } from '../ports.ts';
@@ -15,6 +16,8 @@ interface ControllerOptions {
   readonly ports: string;
   readonly catalog?: string;
   readonly metrics: string;
+  readonly cellLostAfter: string;
+  readonly repairAfter: string;
 }
 
 /** `pgherd controller`: the daemon that decides. */
@@ -28,6 +31,12 @@ export const controller: Register = (program, world) => {
     ),
     portsOption(),
     new Option('--catalog <file>', 'plans that can be asked for, as JSON').env('PGHERD_CATALOG'),
+    new Option('--cell-lost-after <duration>', 'replace the nodes of a cell that is gone for so long')
+      .env('PGHERD_CELL_LOST_AFTER')
+      .default('5m'),
+    new Option('--repair-after <duration>', 'build a replica anew that cannot follow for so long')
+      .env('PGHERD_REPAIR_AFTER')
+      .default('5m'),
     metricsOption(9300),
   ])
     .addHelpText('after', '\nExample:\n  $ pgherd controller --ports 30000-32767')
@@ -36,9 +45,12 @@ export const controller: Register = (program, world) => {
       const identity = options.identity ?? `${hostname()}-${randomBytes(3).toString('hex')}`;
       const portRange = portRangeOf(options.ports);
       const listen = hostAndPort('--metrics', options.metrics);
+      const cellLostAfterMs = durationOf('--cell-lost-after', options.cellLostAfter);
+      const repairAfterMs = durationOf('--repair-after', options.repairAfter);
+      const own = { identity, portRange, listen, cellLostAfterMs, repairAfterMs };
       const catalog = options.catalog === undefined ? undefined : readCatalog(options.catalog);
       await runDaemon(world, options, (parts, signal) =>
-        runController({ ...parts, identity, portRange, listen, ...(catalog && { catalog }) }, signal),
+        runController({ ...parts, ...own, ...(catalog && { catalog }) }, signal),
       );
     });
 };

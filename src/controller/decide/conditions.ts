@@ -1,5 +1,6 @@
 import type { Condition } from '../../schema/observed-state.ts';
 import type { InstanceView } from '../view/instance-view.ts';
+import { describeCellOf } from './degraded-cells.ts';
 import type { Findings, Remark } from './findings.ts';
 import { isLive, runs, serves } from './health.ts';
 import { names, type SoundNode } from './nodes.ts';
@@ -133,13 +134,14 @@ function special(view: InstanceView, findings: Findings): Claim[] {
   return claims;
 }
 
-function degradations(view: InstanceView, { problems, nodes, admission, specHash, route }: Findings): Remark[] {
+function degradations(view: InstanceView, { problems, nodes, health, admission, specHash, route }: Findings): Remark[] {
   const found = [...problems];
   if (route.reason === 'PortConflict') found.push({ reason: route.reason, message: route.message });
-  for (const { id, cell, desired } of nodes) {
-    if (isLive(view, cell) || admission.course === 'delete') continue;
-    const what = desired === 'removed' ? 'is to be removed and may still run' : 'is not looked after';
-    found.push({ reason: 'CellGone', message: `node ${id} ${what}: start the agent of cell ${cell}` });
+  if (admission.course !== 'delete') {
+    for (const node of nodes) {
+      const remark = describeCellOf(view, node, health);
+      if (remark) found.push(remark);
+    }
   }
   const pending = nodes.filter(
     (node) =>

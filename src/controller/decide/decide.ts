@@ -10,6 +10,7 @@ import { ordersFor } from './assignment.ts';
 import { type Decision, Draft, type RandomInt } from './decision.ts';
 import { decideDeletion } from './deletion.ts';
 import type { Findings, Membership } from './findings.ts';
+import { forgetReports } from './forget.ts';
 import { readHealth } from './health.ts';
 import { decideMembership } from './lifecycle.ts';
 import { readNodes } from './nodes.ts';
@@ -26,6 +27,7 @@ import { describeState } from './status.ts';
  */
 export function decide(view: InstanceView, now: Date, random: RandomInt): Decision {
   const draft = new Draft();
+  forgetReports(view, draft);
   if (isNotOurs(view)) return draft.finish();
   // Whatever is decided came from this document: a later one is to be looked at first.
   draft.guard(desiredStateKey(view.id), view.document?.modRevision ?? 0n);
@@ -37,7 +39,7 @@ export function decide(view: InstanceView, now: Date, random: RandomInt): Decisi
   const problems = [...read.problems, ...admission.problems, ...findProblems(view, admission, config)];
   const health = readHealth(view, read.nodes);
   const acts = course === 'converge' && problems.length === 0;
-  const pass: Pass | undefined = acts && orders ? { view, spec, plan, orders, health, draft, random } : undefined;
+  const pass: Pass | undefined = acts && orders ? { view, spec, plan, orders, health, now, draft, random } : undefined;
 
   let membership: Membership = { nodes: read.nodes, waiting: undefined };
   if (pass) {

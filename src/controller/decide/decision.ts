@@ -15,6 +15,8 @@ export interface Decision {
   readonly placements: readonly Placement[];
   /** The port that is taken from now on, before the store shows it. */
   readonly takesPort: number | undefined;
+  /** Nodes that begin to be replaced or moved, as far as that is rationed. */
+  readonly moves: number;
   /** Room on a cell, or a free port, would change the decision. */
   readonly waitsForRoom: boolean;
   /** A router that has applied this revision would change the decision. */
@@ -46,6 +48,7 @@ export class Draft {
   takesPort: number | undefined;
   requeueAfterMs: number | undefined;
   isProgress = false;
+  moves = 0;
   waitsForRoom = false;
   waitsForRoute: bigint | undefined;
 
@@ -106,6 +109,11 @@ export class Draft {
     this.#placements.push(placement);
   }
 
+  /** Asks for another pass after that time, or before if something else does. */
+  lookAgainIn(ms: number): void {
+    this.requeueAfterMs = Math.min(this.requeueAfterMs ?? ms, ms);
+  }
+
   get hasWrites(): boolean {
     return this.#ops.size > 0;
   }
@@ -120,6 +128,7 @@ export class Draft {
       requeueAfterMs: this.requeueAfterMs,
       placements: this.#placements,
       takesPort: this.takesPort,
+      moves: this.moves,
       waitsForRoom: this.waitsForRoom,
       waitsForRoute: this.waitsForRoute,
     };

@@ -1,16 +1,18 @@
 import { assignmentKey } from '../../schema/assignment.ts';
 import { backendKey } from '../../schema/placement.ts';
 import type { Membership } from './findings.ts';
-import { names, type SoundNode } from './nodes.ts';
+import { beginMove } from './move.ts';
+import { describeMoves, moves } from './moving.ts';
+import type { SoundNode } from './nodes.ts';
 import type { Pass } from './pass.ts';
 import { decideRollout } from './rollout.ts';
 import { forgetErased, removeWorst, waitingForCell, withdrawUnstarted } from './scale-down.ts';
-import { isMisplaced, placeNodes } from './scale-up.ts';
+import { placeNodes } from './scale-up.ts';
 
 /**
  * Brings the nodes to number and place, in this order, one step of the last three at a time:
  * forget the nodes that are erased; withdraw those that were never started and are not wanted; place what is missing;
- * when a node stands outside the pool, place one more; remove what is too much, the worst placed first, once the others
+ * when a node is to be elsewhere, place one more; remove what is too much, the worst placed first, once the others
  * serve; and roll out what needs a restart. The leader is never removed: it is switched over first.
  */
 export function decideMembership(pass: Pass, before: readonly SoundNode[]): Membership {
@@ -21,18 +23,20 @@ export function decideMembership(pass: Pass, before: readonly SoundNode[]): Memb
   const missing = wanted - running.length;
   if (missing < 0) return removeWorst(pass, nodes);
 
-  const misplaced = running.filter((node) => isMisplaced(pass, node));
-  const replaces = missing === 0 && misplaced.length > 0;
-  const placed = placeNodes(pass, nodes, replaces ? 1 : missing);
+  const moving = running.filter((node) => moves(pass, node));
+  const first = missing === 0 && moving.length > 0 ? beginMove(pass, running, moving) : undefined;
+  if (first?.waiting) return { nodes, waiting: first.waiting };
+  const placed = placeNodes(pass, nodes, first ? 1 : missing);
   const after = [...nodes, ...placed.nodes].sort(byId);
   if (placed.shortage) {
-    const message = replaces
-      ? `${names(misplaced)} outside the pool cannot be replaced: ${placed.shortage}`
+    const message = first
+      ? `${describeMoves(pass, moving)} cannot be replaced: ${placed.shortage}`
       : `${running.length + placed.nodes.length} of ${wanted} nodes placed: ${placed.shortage}`;
     return { nodes: after, waiting: { reason: 'NoRoom', message } };
   }
-  if (replaces) {
-    const message = `${names(misplaced)} outside the pool: a replacement was placed on ${placed.nodes[0]?.cell}`;
+  if (first) {
+    pass.draft.moves += first.cost;
+    const message = `${describeMoves(pass, moving)}: a replacement was placed on ${placed.nodes[0]?.cell}`;
     return { nodes: after, waiting: { reason: 'Moving', message } };
   }
   decideRollout(pass, running);

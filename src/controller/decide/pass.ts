@@ -12,6 +12,7 @@ export interface Pass {
   readonly plan: Plan;
   readonly orders: Orders;
   readonly health: Health;
+  readonly now: Date;
   readonly draft: Draft;
   readonly random: RandomInt;
 }

@@ -45,6 +45,7 @@ export function refusal(cell: CellView, need: Need): string | undefined {
   if (!inPool(cell.id, registration.value, need.pool)) return 'outside the pool';
   if (cell.inMaintenance) return 'in maintenance';
   if (registration.value.problem !== undefined) return 'reporting a problem';
+  if (registration.value.disk) return 'short of disk space';
   const { capacity } = registration.value;
   if (cell.nodes >= capacity.nodes || cell.memoryMb + need.memoryMb > capacity.memory_mb) return 'full';
   return undefined;

@@ -1,14 +1,17 @@
 import { assignmentKey } from '../../schema/assignment.ts';
+import { cellHealthKey, moveKey } from '../../schema/cell-health.ts';
 import { observedKey } from '../../schema/observed-node.ts';
 import { backendKey } from '../../schema/placement.ts';
 import type { InstanceView } from '../view/instance-view.ts';
+import { isForgotten, isGone, livesWithout } from './cell-health.ts';
+import type { Draft } from './decision.ts';
 import { orderRemoval } from './deletion.ts';
 import type { Membership, Remark } from './findings.ts';
 import { guardHealth, isLive, runs, serves } from './health.ts';
+import { moves, wishToMove } from './moving.ts';
 import { names, type SoundNode } from './nodes.ts';
 import type { Pass } from './pass.ts';
 import { zoneOf } from './placement.ts';
-import { isMisplaced } from './scale-up.ts';
 import { switchOver } from './switchover.ts';
 
 /** Removes the keys of nodes that their cells have erased; returns the others. */
@@ -28,7 +31,7 @@ export function withdrawUnstarted(pass: Pass, nodes: readonly SoundNode[]): Soun
   let surplus = running.length - pass.spec.node_count;
   const withdrawn = new Set<SoundNode>();
   for (const node of byWorstPlace(pass, running, unstarted)) {
-    if (surplus <= 0 && !isMisplaced(pass, node)) continue;
+    if (surplus <= 0 && !moves(pass, node)) continue;
     surplus -= 1;
     withdrawn.add(node);
     removeKeys(pass, node);
@@ -46,6 +49,7 @@ function removeKeys({ view, draft }: Pass, node: SoundNode): void {
   draft.guardAbsent(observedKey(node.cell, node.id));
   draft.delete(assignmentKey(node.cell, node.id), node.assignment?.modRevision ?? 0n);
   draft.remove(backendKey(view.id, node.id));
+  removeWish(view, node, draft);
 }
 
 /**
@@ -61,6 +65,7 @@ export function removeWorst(pass: Pass, nodes: readonly SoundNode[]): Membership
   const remaining = running.filter((node) => node !== victim);
   const serving = remaining.filter((node) => serves(node, health));
   const { leader } = health;
+  if (isGone(view, victim) && victim.observed) return removeLost(pass, nodes, victim);
   const wait = (reason: string, message: string): Membership => ({ nodes, waiting: { reason, message } });
   if (!leader || !health.streaming || !running.includes(leader)) {
     return wait('Removing', `node ${victim.id} is to be removed once a leader runs and tells who streams from it`);
@@ -77,9 +82,43 @@ export function removeWorst(pass: Pass, nodes: readonly SoundNode[]): Membership
 }
 
 function chooseVictim(pass: Pass, running: readonly SoundNode[]): SoundNode {
-  const misplaced = running.filter((node) => isMisplaced(pass, node));
+  const misplaced = running.filter((node) => moves(pass, node));
   const ranked = byWorstPlace(pass, running, misplaced.length > 0 ? misplaced : running);
   return ranked.find((node) => node !== pass.health.leader) ?? (ranked[0] as SoundNode);
+}
+
+// Its agent is not there to stop it. Should the cell come back, it stops the node, which nobody orders, and keeps the data.
+function removeLost(pass: Pass, nodes: readonly SoundNode[], victim: SoundNode): Membership {
+  const { view, health, draft } = pass;
+  const others = nodes.filter((node) => node.desired === 'running' && !isGone(view, node));
+  const idle = others.filter((node) => !serves(node, health));
+  const accepted = view.herd.cells.get(victim.cell)?.maintenance?.accept_data_loss && isForgotten(view, victim);
+  if (!accepted && (!health.leader || !livesWithout(view, victim, health) || idle.length > 0)) {
+    const message = `node ${victim.id} on lost cell ${victim.cell} is dropped once ${names(idle) || 'another node'} leads or streams`;
+    return { nodes, waiting: { reason: 'Replacing', message } };
+  }
+  if (health.leader) guardHealth(view, health.leader, draft);
+  dropLost(pass, victim);
+  return { nodes: nodes.filter((node) => node !== victim), waiting: undefined };
+}
+
+/** Takes a node of a lost cell out of the instance; what the cell had last reported of it stays, for when it is back. */
+export function dropLost({ view, draft }: Pass, node: SoundNode): void {
+  const cell = view.herd.cells.get(node.cell);
+  draft.guard(cellHealthKey(node.cell), cell?.health?.modRevision ?? 0n);
+  draft.delete(assignmentKey(node.cell, node.id), node.assignment?.modRevision ?? 0n);
+  draft.remove(backendKey(view.id, node.id));
+  if (isForgotten(view, node) && node.observed) {
+    draft.delete(observedKey(node.cell, node.id), node.observed.modRevision);
+  }
+  removeWish(view, node, draft);
+  const message = `node ${node.id} on cell ${node.cell}, which is lost, is no part of the instance any more`;
+  draft.event('Warning', 'NodeLost', message);
+}
+
+function removeWish(view: InstanceView, node: SoundNode, draft: Draft): void {
+  const wish = wishToMove(view.nodes, node);
+  if (wish) draft.remove(moveKey(wish.cell, node.id));
 }
 
 /** What to say while a cell that is there has yet to erase a node. A cell that is gone is not waited for. */
@@ -95,8 +134,9 @@ function byWorstPlace(pass: Pass, all: readonly SoundNode[], candidates: readonl
   const { cells } = pass.view.herd;
   const zone = (node: SoundNode) => zoneOf(cells.get(node.cell));
   const rank = (node: SoundNode): number[] => [
-    Number(isMisplaced(pass, node)),
+    Number(moves(pass, node)),
     Number(!isLive(pass.view, node.cell)),
+    Number(cells.get(node.cell)?.inMaintenance ?? false),
     Number(!runs(node)),
     all.filter((other) => zone(other) === zone(node)).length,
     cells.get(node.cell)?.nodes ?? 0,

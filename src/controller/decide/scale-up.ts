@@ -2,16 +2,10 @@ import { assignmentKey } from '../../schema/assignment.ts';
 import { type CellId, newNodeId } from '../../schema/ids.ts';
 import { backendKey } from '../../schema/placement.ts';
 import type { CellView, NodeView } from '../view/instance-view.ts';
+import { moves } from './moving.ts';
 import type { SoundNode } from './nodes.ts';
 import type { Pass } from './pass.ts';
-import { chooseCells, explainShortage, inPool } from './placement.ts';
-
-/** Whether the node's cell is known not to be in the pool. Of a cell that is gone only its name is known. */
-export function isMisplaced({ view, spec }: Pass, node: SoundNode): boolean {
-  const registration = view.herd.cells.get(node.cell)?.registration;
-  if (registration?.ok) return !inPool(node.cell, registration.value, spec.pool);
-  return spec.pool.cells !== undefined && !spec.pool.cells.includes(node.cell);
-}
+import { chooseCells, explainShortage } from './placement.ts';
 
 /** Gives `count` new nodes a name and a cell each, and says why if there is no room for all. */
 export function placeNodes(
@@ -25,7 +19,7 @@ export function placeNodes(
   const need = { pool: spec.pool, memoryMb: plan.memory_mb };
   // A cell that any key of the instance speaks of may hold its data, also of a node that is being erased.
   const used = new Set<CellId>([...nodes.map(({ cell }) => cell), ...view.nodes.flatMap(cellsOf)]);
-  const staying = nodes.filter((node) => node.desired === 'running' && !isMisplaced(pass, node));
+  const staying = nodes.filter((node) => node.desired === 'running' && !moves(pass, node));
   const held = staying.map(({ cell }) => cells.get(cell)).filter((cell) => cell !== undefined);
   const chosen = chooseCells(cells.values(), used, held, need, count);
   if (chosen.length < count) draft.waitsForRoom = true;

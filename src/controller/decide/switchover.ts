@@ -14,7 +14,7 @@ export function switchOver({ view, spec, draft }: Pass, leader: SoundNode, candi
   const candidate = candidates.find((node) => node !== leader);
   const request = parseFailover(view.failover?.value || '{}');
   const pending = request.ok ? request.value : { leader: leader.id };
-  draft.requeueAfterMs = retryAfterMs;
+  draft.lookAgainIn(retryAfterMs);
   if (candidate && !pending.leader && !pending.member) {
     const target = spec.synchronous ? {} : { member: candidate.id };
     guardHealth(view, leader, draft);

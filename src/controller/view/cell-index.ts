@@ -1,13 +1,15 @@
-import type { CellRegistration } from '../../schema/cell.ts';
+import type { CellRegistration, Maintenance } from '../../schema/cell.ts';
+import type { CellHealth } from '../../schema/cell-health.ts';
 import type { CellId, InstanceId, NodeId } from '../../schema/ids.ts';
 import { instanceOfNode } from '../../schema/ids.ts';
 import type { Parsed } from '../../schema/parsed.ts';
-import type { CellView } from './instance-view.ts';
+import type { CellView, Versioned } from './instance-view.ts';
 
 /** Every cell with its load, kept up to date change by change. */
 export class CellIndex {
   readonly #cells = new Map<CellId, Cell>();
   #named: Map<string, CellView[]> | undefined;
+  #registered: number | undefined;
 
   get cells(): ReadonlyMap<CellId, CellView> {
     return this.#cells;
@@ -19,12 +21,36 @@ export class CellIndex {
     });
     // Cells come and go seldom; their names are asked for with every registrar key.
     this.#named = undefined;
+    this.#registered = undefined;
   }
 
-  setMaintenance(id: CellId, inMaintenance: boolean): void {
+  /** How many cells are registered. */
+  get registered(): number {
+    this.#registered ??= [...this.#cells.values()].filter(({ registration }) => registration).length;
+    return this.#registered;
+  }
+
+  setMaintenance(id: CellId, maintenance: Parsed<Maintenance> | undefined): void {
     this.#update(id, (cell) => {
-      cell.inMaintenance = inMaintenance;
+      cell.inMaintenance = maintenance !== undefined;
+      cell.maintenance = maintenance?.ok ? maintenance.value : undefined;
     });
+  }
+
+  setHealth(id: CellId, health: Versioned<CellHealth> | undefined): void {
+    this.#update(id, (cell) => {
+      cell.health = health;
+    });
+  }
+
+  /** The nodes that are assigned to the cell. */
+  nodesOn(id: CellId): Iterable<NodeId> {
+    return this.#cells.get(id)?.load.keys() ?? [];
+  }
+
+  /** How many nodes the cell reports, assigned to it or not. */
+  reportedOn(id: CellId): number {
+    return this.#cells.get(id)?.reported.size ?? 0;
   }
 
   /** Counts the node as load of the cell; as often as one likes, it is counted once. */
@@ -64,8 +90,8 @@ export class CellIndex {
   #update(id: CellId, change: (cell: Cell) => void): void {
     const cell = this.#cells.get(id) ?? new Cell(id);
     change(cell);
-    if (cell.registration || cell.inMaintenance || cell.load.size > 0 || cell.reported.size > 0)
-      this.#cells.set(id, cell);
+    const isKnown = cell.registration || cell.inMaintenance || cell.health;
+    if (isKnown || cell.load.size > 0 || cell.reported.size > 0) this.#cells.set(id, cell);
     else this.#cells.delete(id);
   }
 }
@@ -86,6 +112,8 @@ class Cell implements CellView {
   readonly reported = new Set<NodeId>();
   registration: Parsed<CellRegistration> | undefined;
   inMaintenance = false;
+  maintenance: Maintenance | undefined;
+  health: Versioned<CellHealth> | undefined;
   memoryMb = 0;
 
   constructor(id: CellId) {

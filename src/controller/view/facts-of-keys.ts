@@ -1,6 +1,22 @@
 import { parseAssignmentKey } from '../../schema/assignment.ts';
 import type { Catalog } from '../../schema/catalog.ts';
-import { type CellRegistration, maintenancePrefix, parseRegistration, registeredPrefix } from '../../schema/cell.ts';
+import {
+  type CellRegistration,
+  type Maintenance,
+  maintenancePrefix,
+  parseMaintenance,
+  parseRegistration,
+  registeredPrefix,
+} from '../../schema/cell.ts';
+import {
+  type Brake,
+  brakeKey,
+  type CellHealth,
+  cellHealthPrefix,
+  parseBrake,
+  parseCellHealth,
+  parseMoveKey,
+} from '../../schema/cell-health.ts';
 import { type Credentials, parseCredentials, parseCredentialsKey } from '../../schema/credentials.ts';
 import { instanceOfDesiredStateKey } from '../../schema/desired-state.ts';
 import { type InstanceSpec, parseInstanceSpec } from '../../schema/instance-spec.ts';
@@ -49,7 +65,10 @@ export type ScopeFact =
 /** Below `/cells/`. */
 export type CellFact =
   | Fact<'registration', Parsed<CellRegistration>>
-  | Fact<'maintenance', undefined>
+  | Fact<'maintenance', Parsed<Maintenance>>
+  | Fact<'health', Parsed<CellHealth>>
+  | Fact<'brake', Parsed<Brake>>
+  | Fact<'move', undefined>
   | Fact<'assignment', Parsed<AssignmentFacts>>
   | Fact<'observed', Parsed<ObservedFacts>>
   | Fact<'unknown', undefined>;
@@ -63,7 +82,7 @@ export type RoutingFact =
   | Fact<'unknown', undefined>;
 
 const unknown: Fact<'unknown', undefined> = { kind: 'unknown', value: undefined };
-const maintenance: Fact<'maintenance', undefined> = { kind: 'maintenance', value: undefined };
+const move: Fact<'move', undefined> = { kind: 'move', value: undefined };
 
 /** Reads the pairs below `/serviceinstances/`. */
 export function readInstanceFact({ key, value }: KeyValue, catalog: Catalog): InstanceFact {
@@ -91,8 +110,10 @@ export function readCellFact({ key, value }: KeyValue): CellFact {
   const observed = parseObservedKey(key);
   if (observed) return { kind: 'observed', value: observedFacts(value, observed.node) };
   if (key.startsWith(registeredPrefix)) return { kind: 'registration', value: parseRegistration(value) };
-  // Whatever it says, and also when it cannot be read: operators want no new nodes there.
-  if (key.startsWith(maintenancePrefix)) return maintenance;
+  if (key.startsWith(maintenancePrefix)) return { kind: 'maintenance', value: parseMaintenance(value) };
+  if (key.startsWith(cellHealthPrefix)) return { kind: 'health', value: parseCellHealth(value) };
+  if (key === brakeKey) return { kind: 'brake', value: parseBrake(value) };
+  if (parseMoveKey(key)) return move;
   return unknown;
 }
 

@@ -1,6 +1,7 @@
 import type { Change, Entry } from '../../engine/informer.ts';
 import { assignmentKey, parseAssignmentKey } from '../../schema/assignment.ts';
 import { maintenancePrefix, registeredPrefix } from '../../schema/cell.ts';
+import { type Brake, brakeKey, cellHealthPrefix, moveKey, parseMoveKey } from '../../schema/cell-health.ts';
 import { credentialsKey } from '../../schema/credentials.ts';
 import { desiredStateKey } from '../../schema/desired-state.ts';
 import { type CellId, type InstanceId, instanceOfNode, type NodeId, type RouterId } from '../../schema/ids.ts';
@@ -15,6 +16,7 @@ import type { ObservedFacts, RouterFacts } from './facts.ts';
 import type { CellFact, InstanceFact, RoutingFact } from './facts-of-keys.ts';
 import type { Informers } from './informers.ts';
 import type { CellView, HerdView, InstanceView, NodeView, OnCell, Settings, Versioned } from './instance-view.ts';
+import type { MoveBudget } from './move-budget.ts';
 import { NodeIndex, type NodePlace } from './node-index.ts';
 import { PortIndex } from './port-index.ts';
 
@@ -22,6 +24,7 @@ import { PortIndex } from './port-index.ts';
 export interface Takes {
   readonly placements: readonly { readonly node: NodeId; readonly cell: CellId; readonly memoryMb: number }[];
   readonly takesPort: number | undefined;
+  readonly moves: number;
 }
 
 /**
@@ -35,9 +38,15 @@ export class Herd implements HerdView {
   readonly ports = new PortIndex();
   readonly #informers: Informers;
   readonly #routers = new Map<RouterId, Parsed<RouterFacts>>();
+  readonly budget: MoveBudget | undefined;
+  #brake: Brake | undefined;
+  /** How many wishes to move there are: mostly none. */
+  #moves = 0;
 
-  constructor(settings: Settings, informers: Informers) {
+  /** Without a budget any number of nodes may move at a time. */
+  constructor(settings: Settings, informers: Informers, budget?: MoveBudget) {
     this.settings = settings;
+    this.budget = budget;
     this.#informers = informers;
     informers.instances.onChange((change) => this.#indexInstance(change));
     informers.cells.onChange((change) => this.#indexCell(change));
@@ -50,6 +59,14 @@ export class Herd implements HerdView {
 
   get routers(): ReadonlyMap<RouterId, Parsed<RouterFacts>> {
     return this.#routers;
+  }
+
+  get brake(): Brake | undefined {
+    return this.#brake;
+  }
+
+  get moves(): number {
+    return this.budget?.left(this.cellIndex.registered) ?? Number.POSITIVE_INFINITY;
   }
 
   get nextPort(): Versioned<Parsed<number>> | undefined {
@@ -96,7 +113,8 @@ export class Herd implements HerdView {
   }
 
   /** Counts what a decision takes before the store shows it, so that no other decision takes it too. */
-  assume(id: InstanceId, { placements, takesPort }: Takes): void {
+  assume(id: InstanceId, { placements, takesPort, moves }: Takes): void {
+    if (moves > 0) this.budget?.take(moves);
     for (const { node, cell, memoryMb } of placements) this.cellIndex.addNode(cell, node, memoryMb);
     if (takesPort !== undefined) this.ports.assume(takesPort, id);
   }
@@ -116,7 +134,17 @@ export class Herd implements HerdView {
       assignments: onCells(place.assignments, (cell) => versioned(cells.get(assignmentKey(cell, node)), 'assignment')),
       observed: this.#observed(node, place.observed),
       member: versioned(scopes.get(memberKey(id, node)), 'member'),
+      leaving: this.#leaving(node, place.assignments),
     };
+  }
+
+  #leaving(node: NodeId, on: readonly CellId[]): NodeView['leaving'] {
+    if (this.#moves === 0) return undefined;
+    for (const cell of on) {
+      const wish = this.#informers.cells.get(moveKey(cell, node));
+      if (wish) return { cell, modRevision: wish.modRevision };
+    }
+    return undefined;
   }
 
   #observed(node: NodeId, on: readonly CellId[]): OnCell<ObservedFacts>[] {
@@ -148,7 +176,18 @@ export class Herd implements HerdView {
       const registration = fact?.kind === 'registration' ? fact.value : undefined;
       this.cellIndex.setRegistration(key.slice(registeredPrefix.length) as CellId, registration);
     } else if (key.startsWith(maintenancePrefix)) {
-      this.cellIndex.setMaintenance(key.slice(maintenancePrefix.length) as CellId, isThere);
+      const maintenance = fact?.kind === 'maintenance' ? fact.value : undefined;
+      this.cellIndex.setMaintenance(key.slice(maintenancePrefix.length) as CellId, maintenance);
+    } else if (key.startsWith(cellHealthPrefix)) {
+      const health = fact?.kind === 'health' && fact.value.ok ? fact.value.value : undefined;
+      const { createRevision, modRevision } = change.type === 'put' ? change.entry : change.old;
+      const id = key.slice(cellHealthPrefix.length) as CellId;
+      this.cellIndex.setHealth(id, health && { value: health, createRevision, modRevision });
+    } else if (parseMoveKey(key)) {
+      if (!isThere) this.#moves -= 1;
+      else if (!change.old) this.#moves += 1;
+    } else if (key === brakeKey) {
+      this.#brake = fact?.kind === 'brake' && fact.value.ok ? fact.value.value : undefined;
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Catalog } from '../../schema/catalog.ts';
-import type { CellRegistration } from '../../schema/cell.ts';
+import type { CellRegistration, Maintenance } from '../../schema/cell.ts';
+import type { Brake, CellHealth } from '../../schema/cell-health.ts';
 import type { Credentials } from '../../schema/credentials.ts';
 import type { CellId, InstanceId, NodeId, RouterId } from '../../schema/ids.ts';
 import type { InstanceSpec } from '../../schema/instance-spec.ts';
@@ -46,6 +47,8 @@ export interface NodeView {
   readonly assignments: readonly OnCell<AssignmentFacts>[];
   readonly observed: readonly OnCell<ObservedFacts>[];
   readonly member: Versioned<Parsed<MemberFacts>> | undefined;
+  /** The cell that operators want it to leave, with the revision of their wish. */
+  readonly leaving?: { readonly cell: CellId; readonly modRevision: bigint } | undefined;
 }
 
 /** A key of a node that lies under a cell. */
@@ -66,6 +69,10 @@ export interface HerdView {
   readonly portHint: number | undefined;
   /** Whom `/routing/ports/<port>` names, or who is about to take it. */
   portHolder(port: number): string | undefined;
+  /** Why no node of a lost cell is replaced now: too many cells are gone. */
+  readonly brake?: Brake | undefined;
+  /** How many nodes may begin to be replaced or moved now; any number when left out. */
+  readonly moves?: number | undefined;
   /** The instances whose allocation says this port: more than one is a fault. */
   allocatedTo(port: number): readonly InstanceId[];
 }
@@ -76,6 +83,10 @@ export interface Settings {
   readonly portRange: PortRange;
   /** First segment of registrar keys. */
   readonly image: string;
+  /** How long a cell may be gone before its nodes are replaced. */
+  readonly cellLostAfterMs?: number | undefined;
+  /** How long a replica may fail to follow before it is built anew. */
+  readonly repairAfterMs?: number | undefined;
 }
 
 /** One cell: what its agent says, and its load. */
@@ -83,8 +94,12 @@ export interface CellView {
   readonly id: CellId;
   /** Undefined while the agent is gone. */
   readonly registration: Parsed<CellRegistration> | undefined;
-  /** Whether operators put it into maintenance. */
+  /** Whether operators put it into maintenance, whatever they said about it. */
   readonly inMaintenance: boolean;
+  /** What they said, if it can be read. */
+  readonly maintenance?: Maintenance | undefined;
+  /** What the controller thinks of it, as last written. */
+  readonly health?: Versioned<CellHealth> | undefined;
   /** Nodes that are assigned to it, those being removed and those about to be committed included. */
   readonly nodes: number;
   readonly memoryMb: number;

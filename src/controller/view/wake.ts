@@ -1,11 +1,13 @@
 import type { Change, Entry } from '../../engine/informer.ts';
 import { assignmentsPrefix, parseAssignmentKey } from '../../schema/assignment.ts';
 import { maintenancePrefix, registeredPrefix } from '../../schema/cell.ts';
+import { brakeKey, cellHealthPrefix, parseMoveKey } from '../../schema/cell-health.ts';
 import { desiredStatePrefix } from '../../schema/desired-state.ts';
-import { type CellId, type InstanceId, instanceOfNode } from '../../schema/ids.ts';
+import { type CellId, type InstanceId, instanceOfNode, type NodeId } from '../../schema/ids.ts';
 import { parseObservedKey } from '../../schema/observed-node.ts';
 import { leaderKey, parseScopeKey } from '../../schema/patroni.ts';
 import { allocationPrefix, nextPortKey, portsPrefix } from '../../schema/routing.ts';
+import { isLostCell } from '../decide/cell-health.ts';
 import type { CellFact, InstanceFact, RoutingFact, ScopeFact } from './facts-of-keys.ts';
 import { type Herd, keyOf } from './herd.ts';
 import type { Informers } from './informers.ts';
@@ -67,8 +69,17 @@ function wakeOnCell(change: Change<CellFact>, herd: Herd, waits: Waits, wake: Wa
     const cell = key.slice(registeredPrefix.length) as CellId;
     for (const instance of herd.cellIndex.instancesOn(cell)) wake(instance, urgency);
     wakeAll(waits.forRoom(), wake);
-  } else if (key.startsWith(maintenancePrefix)) {
+  } else if (key.startsWith(maintenancePrefix) || key.startsWith(cellHealthPrefix)) {
+    const cell = key.slice(key.lastIndexOf('/') + 1) as CellId;
+    for (const instance of herd.cellIndex.instancesOn(cell)) wake(instance, urgency);
     wakeAll(waits.forRoom(), wake);
+  } else if (key === brakeKey) {
+    for (const cell of herd.cells.values()) {
+      if (isLostCell(cell)) for (const instance of herd.cellIndex.instancesOn(cell.id)) wake(instance, 'idle');
+    }
+  } else {
+    const instance = instanceOfNode(parseMoveKey(key)?.node ?? ('' as NodeId));
+    if (instance) wake(instance, urgency);
   }
 }
 

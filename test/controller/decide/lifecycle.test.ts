@@ -111,7 +111,7 @@ describe('decide(), scaling down', () => {
     expect(nodes(simulation, 'removed')).to.deep.equal([node_id]);
     expect(world.condition('f1', 'Placed')?.status).to.equal('True');
     expect(world.condition('f1', 'Degraded')?.message).to.equal(
-      `node ${node_id} is to be removed and may still run: start the agent of cell ${backend_id}`,
+      `node ${node_id} is to be removed and may still run: start the agent of cell ${backend_id}, or \`pgherd forget cell ${backend_id}\``,
     );
   });
 

@@ -121,6 +121,31 @@ export class Simulation {
     });
   }
 
+  /** The machine of a cell is gone, with everything that runs on it; its disk may come back. */
+  loseCell(cell: CellId): void {
+    const { world } = this;
+    const hostname = world.json<CellRegistration>(registeredKey(cell))?.hostname;
+    world.delete(registeredKey(cell));
+    for (const key of world.keys(`${observedPrefix}${cell}/`)) {
+      const node = parseObservedKey(key)?.node as NodeId;
+      if (!this.running.delete(node)) continue;
+      const id = instanceOfNode(node) as InstanceId;
+      if (world.text(leaderKey(id)) === node) world.delete(leaderKey(id));
+      world.delete(memberKey(id, node));
+    }
+    for (const key of world.keys('/postgresql-patroni/')) if (key.includes(`/${hostname}:`)) world.delete(key);
+  }
+
+  /** The cell's agent is back, and starts what it is still ordered to run. */
+  returnCell(cell: CellId, zone: string): void {
+    const { world } = this;
+    for (const key of world.keys(`${observedPrefix}${cell}/`)) {
+      const { streaming: _, ...report } = world.json<ObservedNode>(key) as ObservedNode;
+      world.put(key, { ...report, state: 'starting', ports: {} });
+    }
+    world.cell(cell, zone);
+  }
+
   /** Ends the processes of a node; its agent starts it again. */
   kill(node: NodeId): void {
     const id = instanceOfNode(node) as InstanceId;

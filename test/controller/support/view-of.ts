@@ -11,15 +11,18 @@ import type {
   InstanceView,
   NodeView,
   Settings,
+  Versioned,
 } from '../../../src/controller/view/instance-view.ts';
 import { parseAssignmentKey } from '../../../src/schema/assignment.ts';
-import { maintenanceKey, parseRegistration, registeredKey } from '../../../src/schema/cell.ts';
+import { maintenanceKey, parseMaintenance, parseRegistration, registeredKey } from '../../../src/schema/cell.ts';
+import { brakeKey, cellHealthKey, moveKey, parseBrake, parseCellHealth } from '../../../src/schema/cell-health.ts';
 import { credentialsKey, parseCredentials } from '../../../src/schema/credentials.ts';
 import { desiredStateKey } from '../../../src/schema/desired-state.ts';
 import { type CellId, type InstanceId, instanceOfNode, type NodeId, type RouterId } from '../../../src/schema/ids.ts';
 import { parseInstanceSpec } from '../../../src/schema/instance-spec.ts';
 import { parseObservedKey } from '../../../src/schema/observed-node.ts';
 import { stateKey } from '../../../src/schema/observed-state.ts';
+import type { Parsed } from '../../../src/schema/parsed.ts';
 import { configKey, failoverKey, initializeKey, leaderKey, memberKey } from '../../../src/schema/patroni.ts';
 import { backendKey, parseBackendKey } from '../../../src/schema/placement.ts';
 import {
@@ -86,7 +89,23 @@ function nodesOf(pairs: readonly KeyValue[], id: InstanceId, read: Read): NodeVi
       return at && entry ? [{ cell: at.cell, entry }] : [];
     }),
     member: read(memberKey(id, node), memberFacts),
+    leaving: leavingOf(pairs, node, read),
   }));
+}
+
+const unwrapped = <T>(parsed: Parsed<T> | undefined): T | undefined => (parsed?.ok ? parsed.value : undefined);
+
+function unwrappedVersion<T>(entry: Versioned<Parsed<T>> | undefined): Versioned<T> | undefined {
+  return entry?.value.ok ? { ...entry, value: entry.value.value } : undefined;
+}
+
+function leavingOf(pairs: readonly KeyValue[], node: NodeId, read: Read): NodeView['leaving'] {
+  for (const { key } of pairs) {
+    const at = parseAssignmentKey(key);
+    const wish = at?.node === node ? read(moveKey(at.cell, node), (text) => text) : undefined;
+    if (at && wish) return { cell: at.cell, modRevision: wish.modRevision };
+  }
+  return undefined;
 }
 
 function herdOf(pairs: readonly KeyValue[], settings: Settings, read: Read): HerdView {
@@ -99,6 +118,7 @@ function herdOf(pairs: readonly KeyValue[], settings: Settings, read: Read): Her
       below(routersPrefix).map(({ key, value }) => [key.slice(routersPrefix.length) as RouterId, routerFacts(value)]),
     ),
     nextPort: next,
+    brake: unwrapped(read(brakeKey, parseBrake)?.value),
     portHint: next?.value.ok ? next.value.value : undefined,
     portHolder: (port) => read(`${portsPrefix}${port}`, (text) => text)?.value,
     allocatedTo: (port) =>
@@ -111,7 +131,7 @@ function herdOf(pairs: readonly KeyValue[], settings: Settings, read: Read): Her
 function cellsOf(pairs: readonly KeyValue[], read: Read): Map<CellId, CellView> {
   const ids = new Set<CellId>();
   for (const { key } of pairs) {
-    const id = /^\/cells\/(?:registered|maintenance|assignments|observed)\/([^/]+)/.exec(key)?.[1];
+    const id = /^\/cells\/(?:registered|maintenance|health|assignments|observed)\/([^/]+)/.exec(key)?.[1];
     if (id) ids.add(id as CellId);
   }
   const cells = new Map<CellId, CellView>();
@@ -124,6 +144,8 @@ function cellsOf(pairs: readonly KeyValue[], read: Read): Map<CellId, CellView> 
       id,
       registration: read(registeredKey(id), parseRegistration)?.value,
       inMaintenance: read(maintenanceKey(id), (text) => text) !== undefined,
+      maintenance: unwrapped(read(maintenanceKey(id), parseMaintenance)?.value),
+      health: unwrappedVersion(read(cellHealthKey(id), parseCellHealth)),
       nodes: assigned.length,
       memoryMb: assigned.reduce((sum, facts) => sum + (facts.ok ? facts.value.memoryMb : 0), 0),
     });

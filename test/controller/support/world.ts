@@ -1,11 +1,16 @@
+import { illness } from '../../../src/controller/decide/cell-health.ts';
 import { decide } from '../../../src/controller/decide/decide.ts';
 import type { Decision } from '../../../src/controller/decide/decision.ts';
+import { decideFleet, type FleetDecision, type FleetView } from '../../../src/controller/decide/fleet.ts';
 import type { InstanceView, Settings } from '../../../src/controller/view/instance-view.ts';
+import { parseAssignmentKey } from '../../../src/schema/assignment.ts';
 import { defaultCatalog } from '../../../src/schema/catalog.ts';
 import { type CellRegistration, registeredKey } from '../../../src/schema/cell.ts';
+import { brakeKey, parseBrake } from '../../../src/schema/cell-health.ts';
 import { desiredStateKey } from '../../../src/schema/desired-state.ts';
-import type { CellId, InstanceId } from '../../../src/schema/ids.ts';
+import { type CellId, type InstanceId, instanceOfNode } from '../../../src/schema/ids.ts';
 import { type Condition, type ObservedState, stateKey } from '../../../src/schema/observed-state.ts';
+import { memberKey } from '../../../src/schema/patroni.ts';
 import { nextPortKey } from '../../../src/schema/routing.ts';
 import { Keyspace } from '../../../src/store/keyspace.ts';
 import type { Compare, KeyValue } from '../../../src/store/store.ts';
@@ -19,6 +24,9 @@ export class World {
   readonly settings: Settings;
   /** Moves by a second with every pass. */
   nowMs = Date.UTC(2026, 0, 1);
+  /** Moves with it, unless somebody sets the clock. */
+  monotonicMs = 0;
+  readonly #illSince = new Map<CellId, number>();
   /** Transactions of the controller that were applied. */
   writes = 0;
   #random: number;
@@ -97,7 +105,11 @@ export class World {
   }
 
   decide(id: string, pairs: readonly KeyValue[] = this.pairs()): Decision {
-    return decide(this.view(id, pairs), new Date(this.nowMs), (max) => this.random(max));
+    return this.decideOn(this.view(id, pairs));
+  }
+
+  decideOn(view: InstanceView): Decision {
+    return decide(view, new Date(this.nowMs), (max) => this.random(max));
   }
 
   commit({ compares, ops }: Decision): boolean {
@@ -110,9 +122,51 @@ export class World {
   /** One pass over the instance, from what `pairs` shows: by default the present. */
   pass(id: string, pairs: readonly KeyValue[] = this.pairs()): Decision {
     this.nowMs += 1000;
+    this.monotonicMs += 1000;
     const decision = this.decide(id, pairs);
     this.commit(decision);
     return decision;
+  }
+
+  /** One pass over the fleet; `takesMs` is the time that passes before it. */
+  fleetPass(takesMs = 1000, lostAfterMs = 300_000): FleetDecision {
+    this.nowMs += takesMs;
+    this.monotonicMs += takesMs;
+    const decision = decideFleet(this.fleet(lostAfterMs), new Date(this.nowMs));
+    if (decision.ops.length > 0)
+      this.writes += Number(this.keyspace.txn({ if: decision.compares, then: decision.ops }).succeeded);
+    return decision;
+  }
+
+  fleet(lostAfterMs = 300_000): FleetView {
+    const keys = this.keys();
+    const { cells } = this.view('nobody').herd;
+    for (const id of this.#illSince.keys()) if (!cells.has(id)) this.#illSince.delete(id);
+    const entry = this.keyspace.get(brakeKey);
+    const brake = entry && parseBrake(entry.value);
+    return {
+      cells: [...cells.values()].map((cell) => {
+        if (illness(cell) === undefined) this.#illSince.delete(cell.id);
+        else if (!this.#illSince.has(cell.id)) this.#illSince.set(cell.id, this.monotonicMs);
+        const assigned = keys.flatMap((key) => {
+          const at = parseAssignmentKey(key);
+          return at?.cell === cell.id ? [at.node] : [];
+        });
+        return {
+          cell,
+          members: assigned.filter((node) => this.text(memberKey(instanceOfNode(node) as InstanceId, node))).length,
+          reported: keys.filter((key) => key.startsWith(`/cells/observed/${cell.id}/`)).length,
+          seenIllMs: this.monotonicMs - (this.#illSince.get(cell.id) ?? this.monotonicMs),
+        };
+      }),
+      brake: entry && brake?.ok ? { ...entry, value: brake.value } : undefined,
+      lostAfterMs,
+    };
+  }
+
+  /** A new controller has seen nothing yet. */
+  restartController(): void {
+    this.#illSince.clear();
   }
 
   state(id: string): ObservedState {

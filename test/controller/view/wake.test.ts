@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { decide } from '../../../src/controller/decide/decide.ts';
 import { Herd } from '../../../src/controller/view/herd.ts';
 import { Informers } from '../../../src/controller/view/informers.ts';
+import type { CellView } from '../../../src/controller/view/instance-view.ts';
 import { Waits } from '../../../src/controller/view/waits.ts';
 import { wakeOnChange } from '../../../src/controller/view/wake.ts';
 import { createLogger } from '../../../src/engine/logger.ts';
@@ -84,6 +85,12 @@ const values = fc.oneof(
     'plan: small',
     'plan: nowhere',
     '{"pause":true}',
+    '{"mode":"cordon"}',
+    '{"mode":"drain","deadline":"2030-01-01T00:00:00Z"}',
+    '{"mode":"forget"}',
+    '{"health":"Lost","since":"2026-01-01T00:00:00Z","zone":"z1"}',
+    '{"health":"Suspect","since":"2026-01-01T00:00:00Z","zone":"z1"}',
+    '{"since":"2026-01-01T00:00:00Z","reason":"many are gone"}',
   ),
   fc.constantFrom(
     heartbeat('replica', { xlog_location: 7 }),
@@ -107,7 +114,10 @@ describe('wakeOnChange() and Herd', () => {
               for (const id of [...ids, ...ids]) world.pass(id);
               await settle();
               const before = ids.map((id) => watcher.decide(id));
-              const keys = [...world.keys(), '/cells/maintenance/n1', '/cells/registered/n3', '/service/f1/failover'];
+              const own = world.state('f1').nodes[0];
+              const absent = ['maintenance/n1', 'registered/n3', 'health/n1', 'health/n2', 'brake'];
+              const wish = `/cells/moves/${own?.backend_id}/${own?.node_id}`;
+              const keys = [...world.keys(), ...absent.map((name) => `/cells/${name}`), wish, '/service/f1/failover'];
               const key = keys[at % keys.length] as string;
               watcher.woken.clear();
               if (value === undefined) world.delete(key);
@@ -120,6 +130,7 @@ describe('wakeOnChange() and Herd', () => {
                 expect([...herd.cells.values()].map(plain).sort(byId)).to.deep.equal(
                   [...shared.cells.values()].sort(byId),
                 );
+                expect(herd.brake).to.deep.equal(shared.brake);
                 if (before[index] !== '[]' || watcher.decide(id) === '[]' || key.endsWith('/failover')) continue;
                 expect([...watcher.woken], `${id} after a change of ${key}`).to.include(id);
               }
@@ -179,17 +190,13 @@ function similar(text: string, at: number): string {
   return at % 5 === 0 ? text : turned;
 }
 
-const plain = ({
+const plain = ({ id, registration, inMaintenance, maintenance, health, nodes, memoryMb }: CellView): CellView => ({
   id,
   registration,
   inMaintenance,
+  maintenance,
+  health,
   nodes,
   memoryMb,
-}: {
-  id: string;
-  registration: unknown;
-  inMaintenance: boolean;
-  nodes: number;
-  memoryMb: number;
-}) => ({ id, registration, inMaintenance, nodes, memoryMb });
+});
 const byId = (one: { id: string }, other: { id: string }) => (one.id < other.id ? -1 : 1);
