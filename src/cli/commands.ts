@@ -3,10 +3,14 @@ import { cell } from './commands/cell.ts';
 import { complete } from './commands/complete.ts';
 import { completion } from './commands/completion.ts';
 import { controller } from './commands/controller.ts';
+import { cordon, uncordon } from './commands/cordon.ts';
 import { remove } from './commands/delete.ts';
 import { describe } from './commands/describe.ts';
+import { drain } from './commands/drain.ts';
+import { forget } from './commands/forget.ts';
 import { get } from './commands/get.ts';
 import { psql } from './commands/psql.ts';
+import { rebalance } from './commands/rebalance.ts';
 import { router } from './commands/router.ts';
 import { serviceStatus } from './commands/service-status.ts';
 import { showCells } from './commands/show-cells.ts';
@@ -26,6 +30,11 @@ export const commands: readonly Register[] = [
   uri,
   psql,
   switchover,
+  cordon,
+  uncordon,
+  drain,
+  rebalance,
+  forget,
   serviceStatus,
   showCells,
   up,

@@ -1,6 +1,7 @@
 import type { Assignment } from '../schema/assignment.ts';
 import type { Catalog } from '../schema/catalog.ts';
 import type { CellRegistration, Maintenance } from '../schema/cell.ts';
+import type { Brake, CellHealth } from '../schema/cell-health.ts';
 import type { HerdEvent } from '../schema/event.ts';
 import type { ObservedNode } from '../schema/observed-node.ts';
 import type { ObservedState } from '../schema/observed-state.ts';
@@ -39,6 +40,8 @@ export interface CellView {
   /** Absent when its agent is not running. */
   registration?: Parsed<CellRegistration>;
   maintenance?: Parsed<Maintenance>;
+  /** What the controller thinks of it. */
+  health?: Parsed<CellHealth>;
   readonly nodes: NodeView[];
 }
 
@@ -59,6 +62,8 @@ export interface Herd {
   /** Identity of the leading controller, undefined when none is. */
   readonly controller: string | undefined;
   readonly catalog: Catalog;
+  /** Why no node of a lost cell is replaced now. */
+  readonly brake: Brake | undefined;
   readonly instances: ReadonlyMap<string, InstanceView>;
   readonly nodes: ReadonlyMap<string, NodeView>;
   readonly cells: ReadonlyMap<string, CellView>;

@@ -7,6 +7,7 @@ import {
   parseRegistration,
   registeredPrefix,
 } from '../schema/cell.ts';
+import { type Brake, brakeKey, cellHealthPrefix, parseBrake, parseCellHealth } from '../schema/cell-health.ts';
 import { desiredStatePrefix } from '../schema/desired-state.ts';
 import { controllerLeaderKey } from '../schema/election.ts';
 import { eventsPrefix, parseEvent } from '../schema/event.ts';
@@ -40,6 +41,7 @@ export function readHerd(keys: Iterable<KeyValue>): Herd {
 class HerdReader {
   #controller: string | undefined;
   #catalog = defaultCatalog;
+  #brake: Brake | undefined;
   readonly #instances = new Map<string, InstanceView>();
   readonly #nodes = new Map<string, NodeView>();
   readonly #cells = new Map<string, CellView>();
@@ -58,6 +60,11 @@ class HerdReader {
       this.#cell(key.slice(registeredPrefix.length)).registration = parseRegistration(value);
     } else if (key.startsWith(maintenancePrefix)) {
       this.#cell(key.slice(maintenancePrefix.length)).maintenance = parseMaintenance(value);
+    } else if (key.startsWith(cellHealthPrefix)) {
+      this.#cell(key.slice(cellHealthPrefix.length)).health = parseCellHealth(value);
+    } else if (key === brakeKey) {
+      const brake = parseBrake(value);
+      if (brake.ok) this.#brake = brake.value;
     } else if (key.startsWith(routersPrefix)) {
       const id = key.slice(routersPrefix.length);
       this.#routers.set(id, { id, registration: parseRouter(value) });
@@ -80,6 +87,7 @@ class HerdReader {
     return {
       controller: this.#controller,
       catalog: this.#catalog,
+      brake: this.#brake,
       instances: sorted(this.#instances),
       nodes: sorted(this.#nodes),
       cells: sorted(this.#cells),

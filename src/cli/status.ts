@@ -1,5 +1,7 @@
+import type { Maintenance } from '../schema/cell.ts';
 import { type Condition, type ConditionType, condition, type ObservedState } from '../schema/observed-state.ts';
 import type { Member } from '../schema/patroni.ts';
+import { printAge } from './duration.ts';
 import type { CellView, Herd, InstanceView, NodeView } from './herd.ts';
 
 /** What the controller last said about an instance, undefined when nothing readable. */
@@ -94,17 +96,31 @@ function streams(node: NodeView, instance: InstanceView | undefined): boolean {
   return leader?.ok === true && (leader.value.streaming ?? []).some((id) => id === node.id);
 }
 
-/** A cell in one word, with what operators said about it. */
-export function cellStatus(cell: CellView): string {
+/** A cell in one word, with what operators said about it; without a time no drain has come to its end. */
+export function cellStatus(cell: CellView, nowMs = 0): string {
   const words: string[] = [];
-  if (!cell.registration) words.push('Lost');
+  if (!cell.registration) words.push('Gone');
   else if (!cell.registration.ok) words.push('Unreadable');
   else words.push(cell.registration.value.problem === undefined ? 'Ready' : 'Problem');
   if (cell.maintenance) {
-    const drain = cell.maintenance.ok && cell.maintenance.value.mode === 'drain';
-    words.push(drain ? 'Draining' : 'Cordoned');
+    words.push(cell.maintenance.ok ? maintenanceWord(cell.maintenance.value, cell, nowMs) : 'Cordoned');
   }
   return words.join(',');
+}
+
+function maintenanceWord({ mode, deadline }: Maintenance, { nodes }: CellView, nowMs: number): string {
+  if (mode === 'cordon') return 'Cordoned';
+  if (mode === 'forget') return 'Forgetting';
+  if (nodes.length === 0) return 'Drained';
+  return Date.parse(deadline ?? '') <= nowMs ? 'DrainEnded' : 'Draining';
+}
+
+/** What the controller thinks of the cell and, when it is not well, for how long: `Suspect 3m`. */
+export function cellHealth({ registration, health }: CellView, nowMs: number): string {
+  const isWell = registration && (!registration.ok || registration.value.problem === undefined);
+  if (isWell) return 'Registered';
+  if (!health?.ok || health.value.health === 'Registered') return 'Suspect';
+  return `${health.value.health} ${printAge(health.value.since, nowMs)}`;
 }
 
 /** A simulated node or cell is named so wherever it is shown. */

@@ -11,7 +11,7 @@ import { instanceRow } from '../resources/instances.ts';
 import { nodes } from '../resources/nodes.ts';
 import { listAll, withStore } from '../session.ts';
 import { didYouMean } from '../similar.ts';
-import { cellStatus, instanceStatus, isCurrent, nodeStatus, waitsFor } from '../status.ts';
+import { cellHealth, cellStatus, instanceStatus, isCurrent, nodeStatus, waitsFor } from '../status.ts';
 import { type Column, printTable } from '../table.ts';
 
 /** `pgherd describe ID`: everything about one instance or one cell, and what it waits for. */
@@ -83,7 +83,8 @@ function printCell(id: string, herd: Herd, now: () => number): string {
   return (
     fields({
       Cell: id,
-      Status: cellStatus(cell),
+      Status: cellStatus(cell, now()),
+      Health: cellHealth(cell, now()),
       Problem: registration?.problem ?? (cell.registration ? undefined : 'its agent is not running: `pgherd cell`'),
       Maintenance: cell.maintenance?.ok
         ? `${cell.maintenance.value.mode}: ${cell.maintenance.value.reason}`

@@ -83,6 +83,7 @@ function print(
     if (index > 0) world.stdout.write('\n');
     if (rows.length === 0 && format !== 'name') world.stderr.write(`no ${kind.names[0]}\n`);
     else new ResourcePrinter(kind, format, world).print(rows);
+    if (format !== 'name') for (const remark of kind.remarks?.(herd) ?? []) world.stderr.write(`${remark}\n`);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { CellView } from '../herd.ts';
 import { herdRanges } from '../read-herd.ts';
-import { cellStatus } from '../status.ts';
+import { cellHealth, cellStatus } from '../status.ts';
 import { type Resource, readable } from './resource.ts';
 
 const registration = ({ registration }: CellView) => (registration?.ok ? registration.value : undefined);
@@ -8,17 +8,25 @@ const registration = ({ registration }: CellView) => (registration?.ok ? registr
 const reservedMemoryMb = ({ nodes }: CellView): number =>
   nodes.reduce((sum, { assignment }) => sum + (assignment?.ok ? assignment.value.resources.memory_mb : 0), 0);
 
+function problemOf(cell: CellView): string {
+  const { problem, disk } = registration(cell) ?? {};
+  if (problem !== undefined) return problem;
+  if (disk) return `${disk.directory} is ${disk.used_percent} % full`;
+  return cell.health?.ok && !cell.registration ? (cell.health.value.reason ?? '') : '';
+}
+
 export const cells: Resource<CellView> = {
   names: ['cells', 'cell', 'c'],
   ranges: herdRanges,
   rows: (herd) => [...herd.cells.values()],
   id: ({ id }) => id,
   matches: ({ id }, name) => id === name,
-  columns: () => [
+  columns: (now) => [
     { heading: 'NAME', show: ({ id }) => id },
     { heading: 'ZONE', show: (cell) => registration(cell)?.zone ?? '' },
     { heading: 'RUNTIME', show: (cell) => registration(cell)?.runtime ?? '' },
-    { heading: 'STATUS', show: cellStatus },
+    { heading: 'STATUS', show: (cell) => cellStatus(cell, now()) },
+    { heading: 'HEALTH', ticks: true, show: (cell) => cellHealth(cell, now()) },
     {
       heading: 'NODES',
       show: (cell) => `${cell.nodes.length}/${registration(cell)?.capacity.nodes ?? '?'}`,
@@ -38,12 +46,14 @@ export const cells: Resource<CellView> = {
           .join(','),
     },
     { heading: 'METRICS', wide: true, show: (cell) => registration(cell)?.metrics ?? '' },
-    { heading: 'PROBLEM', wide: true, show: (cell) => registration(cell)?.problem ?? '' },
+    { heading: 'PROBLEM', wide: true, show: problemOf },
   ],
+  remarks: ({ brake }) => (brake ? [`since ${brake.since} ${brake.reason}`] : []),
   json: (cell) => ({
     id: cell.id,
     status: cellStatus(cell),
     registration: readable(cell.registration),
+    health: readable(cell.health),
     maintenance: readable(cell.maintenance),
     reserved_memory_mb: reservedMemoryMb(cell),
     nodes: cell.nodes.map(({ id }) => id),

@@ -15,6 +15,8 @@ export interface Resource<Row> {
   /** Whether `pgherd get <kind> NAME` shows it. */
   readonly matches: (row: Row, name: string) => boolean;
   readonly columns: (now: () => number) => readonly Column<Row>[];
+  /** What people should know besides the rows, as sentences. */
+  readonly remarks?: (herd: Herd) => readonly string[];
   /** What `-o json` and `-o yaml` show: everything that is known, without passwords. */
   readonly json: (row: Row) => unknown;
 }

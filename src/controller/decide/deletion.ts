@@ -8,6 +8,7 @@ import { prefixRange } from '../../store/store.ts';
 import type { InstanceView } from '../view/instance-view.ts';
 import { removedAssignment } from './assignment.ts';
 import type { Draft } from './decision.ts';
+import { removeWish } from './moving.ts';
 import type { SoundNode } from './nodes.ts';
 
 /**
@@ -32,6 +33,7 @@ export function orderRemoval(view: InstanceView, node: SoundNode, draft: Draft):
   if (node.desired === 'removed') return node;
   const order = removedAssignment(view.id, view.herd.settings.image, node);
   draft.replace(assignmentKey(node.cell, node.id), node.assignment?.modRevision ?? 0n, JSON.stringify(order));
+  removeWish(view, node, draft);
   return { ...node, desired: 'removed' };
 }
 

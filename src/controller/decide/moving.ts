@@ -1,5 +1,7 @@
-import type { NodeView } from '../view/instance-view.ts';
+import { moveKey } from '../../schema/cell-health.ts';
+import type { InstanceView, NodeView } from '../view/instance-view.ts';
 import { isForgotten, isLost, livesWithout } from './cell-health.ts';
+import type { Draft } from './decision.ts';
 import type { SoundNode } from './nodes.ts';
 import type { Pass } from './pass.ts';
 import { inPool } from './placement.ts';
@@ -26,9 +28,14 @@ export function whyMoves(pass: Pass, node: SoundNode): Move | undefined {
 /** Whether anything is to move the node. */
 export const moves = (pass: Pass, node: SoundNode): boolean => whyMoves(pass, node) !== undefined;
 
-/** The wish of operators that the node leaves its cell. */
-export const wishToMove = (nodes: readonly NodeView[], { id }: SoundNode): NodeView['leaving'] =>
+const wishToMove = (nodes: readonly NodeView[], { id }: SoundNode): NodeView['leaving'] =>
   nodes.find((node) => node.id === id)?.leaving;
+
+/** Removes the wish, which is granted. */
+export function removeWish(view: InstanceView, node: SoundNode, draft: Draft): void {
+  const wish = wishToMove(view.nodes, node);
+  if (wish) draft.remove(moveKey(wish.cell, node.id));
+}
 
 /** Each of the nodes with the reason why it is to be elsewhere. */
 export const describeMoves = (pass: Pass, nodes: readonly SoundNode[]): string =>

@@ -1,14 +1,13 @@
 import { assignmentKey } from '../../schema/assignment.ts';
-import { cellHealthKey, moveKey } from '../../schema/cell-health.ts';
+import { cellHealthKey } from '../../schema/cell-health.ts';
 import { observedKey } from '../../schema/observed-node.ts';
 import { backendKey } from '../../schema/placement.ts';
 import type { InstanceView } from '../view/instance-view.ts';
 import { isForgotten, isGone, livesWithout } from './cell-health.ts';
-import type { Draft } from './decision.ts';
 import { orderRemoval } from './deletion.ts';
 import type { Membership, Remark } from './findings.ts';
 import { guardHealth, isLive, runs, serves } from './health.ts';
-import { moves, wishToMove } from './moving.ts';
+import { moves, removeWish } from './moving.ts';
 import { names, type SoundNode } from './nodes.ts';
 import type { Pass } from './pass.ts';
 import { zoneOf } from './placement.ts';
@@ -114,11 +113,6 @@ export function dropLost({ view, draft }: Pass, node: SoundNode): void {
   removeWish(view, node, draft);
   const message = `node ${node.id} on cell ${node.cell}, which is lost, is no part of the instance any more`;
   draft.event('Warning', 'NodeLost', message);
-}
-
-function removeWish(view: InstanceView, node: SoundNode, draft: Draft): void {
-  const wish = wishToMove(view.nodes, node);
-  if (wish) draft.remove(moveKey(wish.cell, node.id));
 }
 
 /** What to say while a cell that is there has yet to erase a node. A cell that is gone is not waited for. */

@@ -1,5 +1,6 @@
 import { failoverKey, parseFailover } from '../../schema/patroni.ts';
 import { guardHealth } from './health.ts';
+import { moves } from './moving.ts';
 import type { SoundNode } from './nodes.ts';
 import type { Pass } from './pass.ts';
 
@@ -10,8 +11,10 @@ const retryAfterMs = 10_000;
  * Asks Patroni to hand leadership to one of `candidates`, unless a request is under way; returns a sentence on it.
  * In synchronous mode only the synchronous standby may take over, and Patroni knows best which one that is.
  */
-export function switchOver({ view, spec, draft }: Pass, leader: SoundNode, candidates: readonly SoundNode[]): string {
-  const candidate = candidates.find((node) => node !== leader);
+export function switchOver(pass: Pass, leader: SoundNode, candidates: readonly SoundNode[]): string {
+  const { view, spec, draft } = pass;
+  const others = candidates.filter((node) => node !== leader);
+  const candidate = others.find((node) => !moves(pass, node)) ?? others[0];
   const request = parseFailover(view.failover?.value || '{}');
   const pending = request.ok ? request.value : { leader: leader.id };
   draft.lookAgainIn(retryAfterMs);
