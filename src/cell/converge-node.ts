@@ -140,7 +140,11 @@ export class NodeConverger {
     // Nothing is known of it but its name: an order that cannot be read, for a node that was never here.
     if (!instance) return;
     memory.instance = instance;
-    await this.#options.reports.publish(observedNode({ instance, node }, sight, memory), memory.image, signal);
+    const desired = assignment?.desired;
+    // Nothing of it was ever here, and nothing is to be.
+    if (desired === 'stopped' && sight.state === 'absent' && this.#options.reports.get(node) === undefined) return;
+    const report = observedNode({ instance, node, ...(desired && { desired }) }, sight, memory);
+    await this.#options.reports.publish(report, memory.image, signal);
   }
 
   async #claim(node: NodeId, given: Given, signal: AbortSignal): Promise<void> {

@@ -20,7 +20,7 @@ export type NodeAction =
   /** Say in the store that something of the node may exist here, if the order still stands; before the first start. */
   | { readonly do: 'claim' }
   | { readonly do: 'start' }
-  | { readonly do: 'stop'; readonly why: 'removed' | 'vanished' | 'changed' }
+  | { readonly do: 'stop'; readonly why: 'removed' | 'halted' | 'vanished' | 'changed' }
   /** Prove that the node's processes are gone, and let go of the leader key if it has it. */
   | { readonly do: 'release' }
   | { readonly do: 'erase' }
@@ -45,6 +45,10 @@ export function decideNode({ assignment, observed, sight, notBeforeMs }: NodeVie
     if (sight.state === 'running') return { do: 'stop', why: isOrdered ? 'removed' : 'vanished' };
     if (sight.state === 'stopped') return { do: isOrdered ? 'erase' : 'discard' };
     return observed ? { do: 'withdraw' } : nothing;
+  }
+  // Its data stay where they are, for the day when it is wanted again.
+  if (assignment.value.desired === 'stopped') {
+    return sight.state === 'running' ? { do: 'stop', why: 'halted' } : nothing;
   }
   if (sight.state === 'running') {
     return sight.specHash === assignment.value.spec_hash ? nothing : { do: 'stop', why: 'changed' };

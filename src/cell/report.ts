@@ -11,11 +11,12 @@ const failuresToFail = 3;
 
 /** The observed key of a node, as it should be. */
 export function observedNode(
-  assignment: Pick<Assignment, 'instance' | 'node'>,
+  assignment: Pick<Assignment, 'instance' | 'node'> & { readonly desired?: Assignment['desired'] },
   sight: NodeSight,
   memory: Pick<NodeMemory, 'restarts' | 'failures' | 'lastError' | 'stopping'>,
 ): ObservedNode {
-  const state = nodeState(sight, memory);
+  const isHalted = assignment.desired === 'stopped' && sight.state !== 'running' && sight.state !== 'unknown';
+  const state = isHalted ? 'stopped' : nodeState(sight, memory);
   const patroni = sight.state === 'running' ? sight.patroni : undefined;
   const lastError =
     sight.state === 'running' && isBroken(patroni)

@@ -2,6 +2,7 @@ import { apply } from './commands/apply.ts';
 import { cell } from './commands/cell.ts';
 import { complete } from './commands/complete.ts';
 import { completion } from './commands/completion.ts';
+import { confirmDeletions } from './commands/confirm-deletions.ts';
 import { controller } from './commands/controller.ts';
 import { cordon, uncordon } from './commands/cordon.ts';
 import { remove } from './commands/delete.ts';
@@ -10,11 +11,13 @@ import { drain } from './commands/drain.ts';
 import { forget } from './commands/forget.ts';
 import { get } from './commands/get.ts';
 import { psql } from './commands/psql.ts';
+import { purge } from './commands/purge.ts';
 import { rebalance } from './commands/rebalance.ts';
 import { router } from './commands/router.ts';
 import { serviceStatus } from './commands/service-status.ts';
 import { showCells } from './commands/show-cells.ts';
 import { switchover } from './commands/switchover.ts';
+import { undelete } from './commands/undelete.ts';
 import { up } from './commands/up.ts';
 import { uri } from './commands/uri.ts';
 import { wait } from './commands/wait.ts';
@@ -26,6 +29,9 @@ export const commands: readonly Register[] = [
   get,
   describe,
   remove,
+  undelete,
+  purge,
+  confirmDeletions,
   wait,
   uri,
   psql,

@@ -12,13 +12,14 @@ export function lookFor(wanted: string): ((instance: InstanceKeys) => Look) | un
   return (instance) => hasCondition(instance, known, status);
 }
 
-const onlyWhenTheyApply: readonly ConditionType[] = ['Degraded', 'Paused', 'Deleting'];
+const onlyWhenTheyApply: readonly ConditionType[] = ['Degraded', 'Paused', 'Hibernated', 'Deleting'];
 
 /** Whether nothing of an instance is left. */
 export function isDeleted(instance: InstanceKeys): Look {
   if (!instance.document && !instance.state) return { done: true };
   if (instance.document) return { done: false, waitsFor: 'its document is still there' };
-  const waits = waitsFor(instance, instance.controller);
+  const state = instance.state?.ok ? instance.state.value : undefined;
+  const waits = (state && condition(state, 'Deleting')?.message) ?? waitsFor(instance, instance.controller);
   return { done: false, waitsFor: waits ?? 'its nodes are being taken down' };
 }
 

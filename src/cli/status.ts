@@ -20,12 +20,15 @@ export function instanceStatus(instance: InstanceView): string {
   if (instance.state && !instance.state.ok) return 'Unreadable';
   const state = stateOf(instance);
   const is = (type: ConditionType): boolean => state !== undefined && condition(state, type)?.status === 'True';
+  if (!instance.document && state?.deletion_held) return 'DeletionHeld';
+  if (!instance.document && state?.deleted && !state.deleting) return 'Deleted';
   if (!instance.document || is('Deleting')) return 'Deleting';
   if (!state) return 'Pending';
   const ready = condition(state, 'Ready');
   const words = [ready?.status === 'True' ? 'Ready' : (ready?.reason ?? 'NotReady')];
   if (condition(state, 'Accepted')?.status === 'False') words.push('Refused');
   if (is('Degraded')) words.push('Degraded');
+  if (is('Hibernated')) words.push('Hibernated');
   if (is('Paused')) words.push('Paused');
   if (!isCurrent(instance)) words.push('Pending');
   return [...new Set(words)].join(',');

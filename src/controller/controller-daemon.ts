@@ -5,10 +5,7 @@ import { HttpServer } from '../engine/http-server.ts';
 import type { Logger } from '../engine/logger.ts';
 import { Manager } from '../engine/manager.ts';
 import { EngineMetrics, type Registry } from '../engine/metrics.ts';
-import { defaultImage } from '../schema/binding.ts';
-import { type Catalog, defaultCatalog } from '../schema/catalog.ts';
 import { controllerLeaderKey } from '../schema/election.ts';
-import { defaultPortRange, type PortRange } from '../schema/routing.ts';
 import type { Compare, Store } from '../store/store.ts';
 import type { Clock } from '../time/clock.ts';
 import { BindingReconciler } from './binding-reconciler.ts';
@@ -21,6 +18,7 @@ import { Herd } from './view/herd.ts';
 import { Informers } from './view/informers.ts';
 import type { Settings } from './view/instance-view.ts';
 import { MoveBudget } from './view/move-budget.ts';
+import { defaultSettings } from './view/settings.ts';
 import { Waits } from './view/waits.ts';
 import { type Urgency, wakeOnChange } from './view/wake.ts';
 
@@ -33,13 +31,8 @@ export interface ControllerDaemonOptions {
   readonly metrics?: EngineMetrics;
   /** Who this is, for people: the value of `/pgherd/leader`. */
   readonly identity: string;
-  readonly catalog?: Catalog;
-  readonly portRange?: PortRange;
-  readonly image?: string;
-  /** How long a cell may be gone before its nodes are replaced; default five minutes. */
-  readonly cellLostAfterMs?: number;
-  /** How long a replica may fail to follow before it is built anew; default five minutes. */
-  readonly repairAfterMs?: number;
+  /** What differs from `defaultSettings`. */
+  readonly settings?: Partial<Settings>;
   /** Instances that are worked on at a time; default 32. */
   readonly concurrency?: number;
   /** Where `/healthz`, `/readyz` and `/metrics` are served; nowhere when left out. */
@@ -57,13 +50,7 @@ export async function runController(options: ControllerDaemonOptions, signal: Ab
   const { store, clock, registry, identity, concurrency = 32 } = options;
   const logger = options.logger.child({ daemon: 'controller' });
   const metrics = options.metrics ?? new EngineMetrics(registry);
-  const settings: Settings = {
-    catalog: options.catalog ?? defaultCatalog,
-    portRange: options.portRange ?? defaultPortRange,
-    image: options.image ?? defaultImage,
-    cellLostAfterMs: options.cellLostAfterMs,
-    repairAfterMs: options.repairAfterMs,
-  };
+  const settings: Settings = { ...defaultSettings, ...options.settings };
   const common = { store, clock, logger };
   const informers = new Informers({ ...common, metrics: metrics.informers, settings });
   const herd = new Herd(settings, informers, new MoveBudget(clock));

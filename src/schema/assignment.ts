@@ -5,8 +5,9 @@ import type { Parsed } from './parsed.ts';
 
 /**
  * `/cells/assignments/<cell>/<node>`: the order to a cell's agent to run one node, written by the controller together
- * with the node's `backend` leaf. `desired: removed` orders the agent to stop the node and erase its data; the agent
- * confirms by deleting the node's observed key. An assignment that is merely absent orders nothing to be erased.
+ * with the node's `backend` leaf. `desired: stopped` orders the agent to stop the node and to keep its data; `removed`
+ * orders it to stop the node and erase its data, which it confirms by deleting the node's observed key. An assignment
+ * that is merely absent orders nothing to be erased.
  */
 export const assignmentsPrefix = '/cells/assignments/';
 export const cellAssignmentsPrefix = (cell: CellId): string => `${assignmentsPrefix}${cell}/`;
@@ -20,7 +21,7 @@ export function parseAssignmentKey(key: string): { readonly cell: CellId; readon
 const assignmentShape = z.object({
   instance: z.string().transform((id) => id as InstanceId),
   node: z.string().transform((id) => id as NodeId),
-  desired: z.enum(['running', 'removed']),
+  desired: z.enum(['running', 'stopped', 'removed']),
   /** First segment of the node's registrar key. */
   image: z.string(),
   resources: z.object({ memory_mb: z.number(), cpus: z.number() }),

@@ -1,6 +1,7 @@
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import type { Catalog, Plan } from './catalog.ts';
+import { parseDurationMs } from './duration.ts';
 import { bad, good, type Parsed } from './parsed.ts';
 import { parameterProblem } from './postgresql-parameters.ts';
 
@@ -24,7 +25,11 @@ export const instanceSpecShape = z.object({
   postgresql: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   synchronous: z.boolean(),
   paused: z.boolean(),
+  /** All nodes are stopped; data, port and credentials stay. */
+  hibernated: z.boolean().optional(),
   deletion_protection: z.boolean(),
+  /** How long everything is kept after the document was deleted; the controller's default when absent. */
+  deletion_grace_seconds: z.number().optional(),
 });
 export type InstanceSpec = z.infer<typeof instanceSpecShape>;
 
@@ -45,9 +50,11 @@ const documentShape = z.strictObject({
       labels: z.record(text, z.string()).optional(),
       postgresql: z.record(text, z.union([z.string(), z.number(), z.boolean()])).optional(),
       synchronous: z.boolean().optional(),
+      'deletion-grace': z.union([z.string().max(20), z.number().min(0)]).optional(),
     })
     .optional(),
   paused: z.boolean().optional(),
+  hibernated: z.boolean().optional(),
   'deletion-protection': z.boolean().optional(),
 });
 
@@ -65,6 +72,8 @@ export function parseInstanceSpec(source: string, catalog: Catalog): Parsed<Inst
     const problem = parameterProblem(name, parameter);
     if (problem) return bad(`parameters.postgresql.${name} is ${show(parameter)}: ${problem}`);
   }
+  const graceSeconds = parseGrace(parameters['deletion-grace']);
+  if (!graceSeconds.ok) return graceSeconds;
   return good({
     service_id: catalog.service_id,
     plan_id: plan.value.plan_id,
@@ -79,8 +88,21 @@ export function parseInstanceSpec(source: string, catalog: Catalog): Parsed<Inst
     postgresql: parameters.postgresql ?? {},
     synchronous: parameters.synchronous ?? false,
     paused: document.paused ?? false,
+    ...(document.hibernated === true && { hibernated: true }),
     deletion_protection: document['deletion-protection'] ?? false,
+    ...(graceSeconds.value !== undefined && { deletion_grace_seconds: graceSeconds.value }),
   });
+}
+
+const longestGraceSeconds = 366 * 86_400;
+
+function parseGrace(written: string | number | undefined): Parsed<number | undefined> {
+  if (written === undefined) return good(undefined);
+  const ms = parseDurationMs(String(written));
+  if (ms.ok && ms.value / 1000 <= longestGraceSeconds) return good(ms.value / 1000);
+  return bad(
+    `parameters.deletion-grace is ${show(written)}: a duration up to a year is expected, for example 24h or 0`,
+  );
 }
 
 function parseYaml(source: string): Parsed<Record<string, unknown>> {

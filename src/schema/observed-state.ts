@@ -17,6 +17,7 @@ export const conditionTypes = [
   'Ready',
   'Degraded',
   'Paused',
+  'Hibernated',
   'Deleting',
 ] as const;
 export type ConditionType = (typeof conditionTypes)[number];
@@ -58,8 +59,21 @@ const stateShape = z.object({
   /** host:port that clients connect to. */
   endpoint: z.string().optional(),
   read_only_endpoint: z.string().optional(),
-  /** True from the first pass that saw the document gone until the last key is deleted. */
+  /** Since the first pass that saw the document gone and meant it: until then everything can be restored. */
+  deleted: z
+    .object({
+      since: z.string(),
+      erase_at: z.string(),
+      /** An operator confirmed it: it does not count towards those that make the controller wary. */
+      confirmed: z.boolean().optional(),
+    })
+    .optional(),
+  /** The document is gone, but so were many at once: nothing happens until an operator confirms. */
+  deletion_held: z.boolean().optional(),
+  /** True from the pass that ordered the data to be erased until the last key is deleted: there is no way back. */
   deleting: z.boolean().optional(),
+  /** While nodes are stopped by order: the one that led last. It has all the data, so it is started first. */
+  led_last: z.string().optional(),
 });
 export type ObservedState = z.infer<typeof stateShape>;
 export const parseObservedState = (text: string): Parsed<ObservedState> => parseJson(text, stateShape);

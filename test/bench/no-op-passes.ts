@@ -2,10 +2,9 @@ import { randomInt } from 'node:crypto';
 import { decide } from '../../src/controller/decide/decide.ts';
 import { Herd } from '../../src/controller/view/herd.ts';
 import { Informers } from '../../src/controller/view/informers.ts';
+import { defaultSettings } from '../../src/controller/view/settings.ts';
 import { createLogger } from '../../src/engine/logger.ts';
 import { EngineMetrics, Registry } from '../../src/engine/metrics.ts';
-import { defaultImage } from '../../src/schema/binding.ts';
-import { defaultCatalog } from '../../src/schema/catalog.ts';
 import type { InstanceId } from '../../src/schema/ids.ts';
 import type { PortRange } from '../../src/schema/routing.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -17,7 +16,7 @@ export async function noOpPassesPerSecond(
   ids: readonly InstanceId[],
   portRange: PortRange,
 ): Promise<number> {
-  const settings = { catalog: defaultCatalog, portRange, image: defaultImage };
+  const settings = { ...defaultSettings, portRange };
   const logger = createLogger({ level: 'error', format: 'json', destination: process.stderr });
   const { informers: metrics } = new EngineMetrics(new Registry());
   const informers = new Informers({ store, clock, logger, metrics, settings });

@@ -5,7 +5,7 @@ import { pgherd, testWorld } from '../fixtures/world.ts';
 describe('pgherd __complete', () => {
   const cases: [words: string, ...expected: string[]][] = [
     ['de', 'describe', 'delete'],
-    ['get ', 'instances', 'cells', 'nodes', 'routes', 'routers', 'events'],
+    ['get ', 'instances', 'cells', 'nodes', 'routes', 'routers', 'events', 'deleted'],
     ['get instances e', 'edited', 'example'],
     ['get cells ', 'cell-1', 'cell-2', 'cell-3', 'cell-4', 'cell-5'],
     ['get instances -o y', 'yaml'],

@@ -60,8 +60,7 @@ class Herd {
     const write = (line: string) => this.lines.push(line);
     const logger = createLogger({ level: 'info', format: 'json', destination: { write } });
     const stop = new AbortController();
-    const { portRange } = world.settings;
-    const options = { store, clock, logger, registry: new Registry(), identity, portRange };
+    const options = { store, clock, logger, registry: new Registry(), identity, settings: world.settings };
     const ended = runController(options, stop.signal).catch((error: unknown) => error);
     this.#daemons.push({ stop, ended });
     return { store, ended, stop: () => stop.abort() };

@@ -6,7 +6,7 @@ import { runController } from '../../controller/controller-daemon.ts';
 import { type Catalog, parseCatalog } from '../../schema/catalog.ts';
 import { addOptions, hostAndPort, metricsOption, runDaemon } from '../daemon.ts';
 import { durationOf } from '../duration-option.ts';
-import { Failure } from '../failure.ts';
+import { Failure, usageFailure } from '../failure.ts';
 import { optionsOf } from '../global-options.ts';
 import { portRangeOf, portsOption } from '../ports.ts';
 import type { Register } from '../register.ts';
@@ -15,6 +15,9 @@ interface ControllerOptions {
   readonly identity?: string;
   readonly ports: string;
   readonly catalog?: string;
+  readonly deletionGrace: string;
+  readonly deletionBurst: string;
+  readonly portQuarantine: string;
   readonly metrics: string;
   readonly cellLostAfter: string;
   readonly repairAfter: string;
@@ -37,23 +40,44 @@ export const controller: Register = (program, world) => {
     new Option('--repair-after <duration>', 'build a replica anew that cannot follow for so long')
       .env('PGHERD_REPAIR_AFTER')
       .default('5m'),
+    new Option('--deletion-grace <duration>', 'how long everything of a deleted instance is kept')
+      .default('24h')
+      .env('PGHERD_DELETION_GRACE'),
+    new Option(
+      '--deletion-burst <count>',
+      'instances, or a tenth of the herd, deleted in ten minutes before more are held',
+    )
+      .default('5')
+      .env('PGHERD_DELETION_BURST'),
+    new Option('--port-quarantine <duration>', 'how long the port of an instance that is gone is given to nobody')
+      .default('7d')
+      .env('PGHERD_PORT_QUARANTINE'),
     metricsOption(9300),
   ])
     .addHelpText('after', '\nExample:\n  $ pgherd controller --ports 30000-32767')
     .action(async (_, self) => {
       const options = optionsOf<ControllerOptions>(self);
       const identity = options.identity ?? `${hostname()}-${randomBytes(3).toString('hex')}`;
-      const portRange = portRangeOf(options.ports);
+      const settings = {
+        portRange: portRangeOf(options.ports),
+        cellLostAfterMs: durationOf('--cell-lost-after', options.cellLostAfter),
+        repairAfterMs: durationOf('--repair-after', options.repairAfter),
+        deletionGraceMs: durationOf('--deletion-grace', options.deletionGrace),
+        deletionBurst: countOf('--deletion-burst', options.deletionBurst),
+        portQuarantineMs: durationOf('--port-quarantine', options.portQuarantine),
+        ...(options.catalog !== undefined && { catalog: readCatalog(options.catalog) }),
+      };
       const listen = hostAndPort('--metrics', options.metrics);
-      const cellLostAfterMs = durationOf('--cell-lost-after', options.cellLostAfter);
-      const repairAfterMs = durationOf('--repair-after', options.repairAfter);
-      const own = { identity, portRange, listen, cellLostAfterMs, repairAfterMs };
-      const catalog = options.catalog === undefined ? undefined : readCatalog(options.catalog);
       await runDaemon(world, options, (parts, signal) =>
-        runController({ ...parts, ...own, ...(catalog && { catalog }) }, signal),
+        runController({ ...parts, identity, settings, listen }, signal),
       );
     });
 };
+
+function countOf(option: string, text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw usageFailure(`${option} is ${JSON.stringify(text)}: a whole number is expected`);
+  return Number(text);
+}
 
 function readCatalog(file: string): Catalog {
   let text: string;

@@ -1,7 +1,10 @@
-import { createInterface } from 'node:readline/promises';
 import { desiredStateKey } from '../../schema/desired-state.ts';
 import type { InstanceId } from '../../schema/ids.ts';
-import { parseDurationMs } from '../duration.ts';
+import type { ObservedState } from '../../schema/observed-state.ts';
+import type { KeyValue } from '../../store/store.ts';
+import { confirm } from '../confirm.ts';
+import { deletionOrder, isStoppedOrGone } from '../deleted-instance.ts';
+import { parseDurationMs, printDuration } from '../duration.ts';
 import { Failure, usageFailure } from '../failure.ts';
 import { optionsOf } from '../global-options.ts';
 import { instanceIdOf } from '../ids.ts';
@@ -9,23 +12,24 @@ import { type InstanceKeys, instanceKeys, instanceRanges, noInstance, readInstan
 import { isDeleted } from '../look-for.ts';
 import type { Register } from '../register.ts';
 import { withStore } from '../session.ts';
-import { waitFor } from '../wait-for.ts';
-import type { World } from '../world.ts';
+import { type Look, waitFor } from '../wait-for.ts';
 
 interface DeleteOptions {
   readonly yes?: true;
   readonly wait?: true;
+  readonly purge?: true;
   readonly timeout: string;
 }
 
-/** `pgherd delete ID`: take an instance and its data away. */
+/** `pgherd delete ID`: stop an instance, and have its data erased after a grace. */
 export const remove: Register = (program, world) => {
   program
     .command('delete')
-    .description('delete an instance, its nodes and its data')
+    .description('stop an instance, and erase its data after its deletion grace; until then `undelete` restores it')
     .argument('<id>', 'the instance')
     .option('-y, --yes', 'do not ask')
-    .option('--wait', 'until nothing of it is left')
+    .option('--purge', 'erase the data at once: there is no way back')
+    .option('--wait', 'until its nodes are stopped, with --purge until nothing of it is left')
     .option('--timeout <duration>', 'give up waiting after', '5m')
     .addHelpText(
       'after',
@@ -46,41 +50,51 @@ Examples:
         if (!instance.document && !instance.state) throw await noInstance(store, id, signal);
         if (instance.document) {
           refuseProtected(instance);
-          if (!options.yes && world.stdin.isTTY) await ask(id, instance, world, signal);
+          if (!options.yes) await confirm(question(id, instance, options), 'nothing was deleted', world, signal);
           const key = desiredStateKey(id);
           const guard = { key, target: 'mod', op: '=', value: instance.document.modRevision } as const;
-          const deleted = await store.txn({ if: [guard], then: [{ type: 'delete', key }] }, { signal });
+          const order = options.purge ? [deletionOrder(id, { confirmed: true, purge: true })] : [];
+          const deleted = await store.txn({ if: [guard], then: [{ type: 'delete', key }, ...order] }, { signal });
           if (!deleted.succeeded) {
             throw new Failure(`instance ${id} was not deleted: somebody changed it meanwhile; look, and delete again`);
           }
         }
-        if (options.wait) {
-          await waitFor(store, instanceRanges(id), (keys) => isDeleted(instanceKeys(id, keys)), {
-            ...{ world, options, signal, what: `${id} to be deleted`, timeoutMs: timeout.value },
-          });
+        if (!options.wait) {
+          const grace = instance.state?.ok ? graceOf(instance.state.value) : undefined;
+          world.stdout.write(`${id} is being deleted${options.purge ? '' : whatNext(id, grace)}\n`);
+          return;
         }
+        const what = `${id} to be ${options.purge ? 'erased' : 'stopped'}`;
+        const look = (keys: readonly KeyValue[]): Look => {
+          const now = instanceKeys(id, keys);
+          return !options.purge && isStoppedOrGone(now) ? { done: true } : isDeleted(now);
+        };
+        await waitFor(store, instanceRanges(id), look, { world, options, signal, what, timeoutMs: timeout.value });
+        const { state } = await readInstance(store, id, signal);
+        const eraseAt = state?.ok ? state.value.deleted?.erase_at : undefined;
+        const kept = eraseAt === undefined ? '' : `; everything is kept until ${eraseAt}: \`pgherd undelete ${id}\``;
+        world.stdout.write(`${id} deleted${kept}\n`);
       });
-      world.stdout.write(options.wait ? `${id} deleted\n` : `${id} is being deleted\n`);
     });
 };
+
+const graceOf = ({ accepted }: ObservedState): number | undefined => accepted?.deletion_grace_seconds;
+
+function whatNext(id: InstanceId, graceSeconds: number | undefined): string {
+  if (graceSeconds === 0) return '';
+  const grace = graceSeconds === undefined ? 'the deletion grace of the herd' : printDuration(graceSeconds * 1000);
+  return `: its nodes stop now, and its data are erased after ${grace}; until then \`pgherd undelete ${id}\` restores it`;
+}
+
+function question(id: InstanceId, { state }: InstanceKeys, { purge }: DeleteOptions): string {
+  const nodes = state?.ok ? state.value.nodes.length : 0;
+  const data = purge ? 'erase all of its data at once' : 'erase its data after its deletion grace';
+  return `Delete instance ${id} with ${nodes} ${nodes === 1 ? 'node' : 'nodes'} and ${data}?`;
+}
 
 // The controller would keep it running, without a document to change it by.
 function refuseProtected({ id, state }: InstanceKeys): void {
   if (state?.ok && state.value.accepted?.deletion_protection) {
     throw new Failure(`instance ${id} is protected: apply it with \`deletion-protection: false\` first`);
-  }
-}
-
-async function ask(id: InstanceId, { state }: InstanceKeys, world: World, signal: AbortSignal): Promise<void> {
-  const nodes = state?.ok ? state.value.nodes.length : 0;
-  const lines = createInterface({ input: world.stdin });
-  try {
-    world.stderr.write(
-      `Delete instance ${id} with ${nodes} ${nodes === 1 ? 'node' : 'nodes'} and all of its data? [y/N] `,
-    );
-    const answer = await lines.question('', { signal });
-    if (!/^y(es)?$/i.test(answer.trim())) throw new Failure('nothing was deleted');
-  } finally {
-    lines.close();
   }
 }

@@ -1,6 +1,7 @@
 import { usageFailure } from '../failure.ts';
 import { didYouMean } from '../similar.ts';
 import { cells } from './cells.ts';
+import { deleted } from './deleted.ts';
 import { events } from './events.ts';
 import { instances } from './instances.ts';
 import { nodes } from './nodes.ts';
@@ -13,7 +14,7 @@ import { routes } from './routes.ts';
 export type AnyResource = Resource<any>;
 
 /** Everything that `pgherd get` shows. */
-export const kinds: readonly AnyResource[] = [instances, cells, nodes, routes, routers, events];
+export const kinds: readonly AnyResource[] = [instances, cells, nodes, routes, routers, events, deleted];
 
 /** The kinds of `instances` or `cells,routes`. */
 export const kindsNamed = (list: string): readonly AnyResource[] => list.split(',').map(kindNamed);

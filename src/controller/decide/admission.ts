@@ -3,14 +3,22 @@ import type { InstanceSpec } from '../../schema/instance-spec.ts';
 import type { StateFacts } from '../view/facts.ts';
 import type { InstanceView, NodeView } from '../view/instance-view.ts';
 import type { Remark } from './findings.ts';
+import { decideRetirement } from './retirement.ts';
 
 /** What the document and the state say together about what should become of the instance. */
 export interface Admission {
   /** The spec in force: the document's, or the last accepted one. */
   readonly spec: InstanceSpec | undefined;
   readonly plan: Plan | undefined;
-  /** converge: make it so. hold: change nothing but the state. delete: stop the nodes, then remove every key. */
-  readonly course: 'converge' | 'hold' | 'delete';
+  /**
+   * converge: make it so. hold: change nothing but the state. retire: stop the nodes and keep everything. delete: stop
+   * the nodes and erase them, then remove every key.
+   */
+  readonly course: 'converge' | 'hold' | 'retire' | 'delete';
+  /** When the document was deleted, and until when everything is kept; undefined when it is not or not yet. */
+  readonly deleted: NonNullable<StateFacts['deleted']> | undefined;
+  /** When to look again, because time alone changes what is due. */
+  readonly leftMs: number | undefined;
   /** Why the document is not in force, undefined when it is. */
   readonly refusal: string | undefined;
   /** Why the instance stays although its document is gone. */
@@ -20,16 +28,16 @@ export interface Admission {
 }
 
 /** Decides which spec rules and on which course the instance is. */
-export function admit(view: InstanceView): Admission {
+export function admit(view: InstanceView, now: Date): Admission {
   const { document } = view;
   const state = view.state?.value.ok ? view.state.value.value : undefined;
   const parsed = document?.value;
   const spec = parsed?.ok ? parsed.value : state?.accepted;
   const plan = spec && view.herd.settings.catalog.plans.find(({ plan_id }) => plan_id === spec.plan_id);
   const refusal = parsed && !parsed.ok ? parsed.problem : undefined;
-  const decided = { spec, plan, refusal, kept: undefined, problems: [] };
-  if (state?.deleting || isBeingErased(view)) return { ...decided, course: 'delete' };
-  if (!document) return withoutDocument(view, state, decided);
+  const decided = { spec, plan, refusal, kept: undefined, problems: [], deleted: undefined, leftMs: undefined };
+  if (state?.deleting || isBeingErased(view)) return { ...decided, course: 'delete', deleted: state?.deleted };
+  if (!document) return withoutDocument(view, state, decided, now);
   if (spec && !plan) return { ...decided, course: 'hold', problems: [planGone(spec)] };
   return { ...decided, course: spec && !spec.paused ? 'converge' : 'hold' };
 }
@@ -47,6 +55,7 @@ function withoutDocument(
   view: InstanceView,
   state: StateFacts | undefined,
   decided: Omit<Admission, 'course'>,
+  now: Date,
 ): Admission {
   const { spec, plan } = decided;
   if (!spec) {
@@ -72,7 +81,10 @@ function withoutDocument(
   if (view.nodes.length > 0 && !view.credentials) {
     return { ...decided, course: 'hold', problems: [wiped] };
   }
-  return { ...decided, course: 'delete' };
+  const retirement = decideRetirement(view, state, spec, now);
+  if (retirement.stage === 'held') return { ...decided, kept: retirement.remark, course: plan ? 'converge' : 'hold' };
+  if (retirement.stage === 'erased') return { ...decided, course: 'delete', deleted: retirement.deleted };
+  return { ...decided, course: 'retire', deleted: retirement.deleted, leftMs: retirement.leftMs };
 }
 
 const problem = (reason: string, message: string): Remark => ({ reason, message });

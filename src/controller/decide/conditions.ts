@@ -2,6 +2,7 @@ import type { Condition } from '../../schema/observed-state.ts';
 import type { InstanceView } from '../view/instance-view.ts';
 import { describeCellOf } from './degraded-cells.ts';
 import type { Findings, Remark } from './findings.ts';
+import { hasStopped } from './halt.ts';
 import { isLive, runs, serves } from './health.ts';
 import { names, type SoundNode } from './nodes.ts';
 
@@ -44,6 +45,7 @@ function placed({ admission, nodes, waiting, problems }: Findings): Claim {
   const wanted = admission.spec?.node_count ?? 0;
   if (!admission.spec) return claim('Placed', 'False', 'NotAccepted', 'no document was accepted yet');
   if (admission.course === 'delete') return claim('Placed', 'False', 'Deleting', 'the instance is being deleted');
+  if (admission.course === 'retire') return claim('Placed', 'False', 'Deleted', 'the instance is deleted');
   if (problems[0]) return claim('Placed', 'Unknown', problems[0].reason, problems[0].message);
   if (waiting) return claim('Placed', 'False', waiting.reason, waiting.message);
   const count = `${present.length} of ${wanted} nodes placed`;
@@ -55,9 +57,11 @@ function placed({ admission, nodes, waiting, problems }: Findings): Claim {
   return claim('Placed', 'True', 'Placed', `${count} on ${cells.join(', ')}`);
 }
 
-function running(view: InstanceView, { nodes, health, specHash }: Findings): Claim {
+function running(view: InstanceView, findings: Findings): Claim {
+  const { nodes, health, specHash } = findings;
   const present = nodes.filter((node) => node.desired === 'running');
   if (present.length === 0) return claim('Running', 'False', 'NoNodes', 'the instance has no nodes');
+  if (isHibernating(findings)) return hibernating(findings);
   const idle = present.filter((node) => !runs(node));
   const count = `${present.length - idle.length} of ${present.length} nodes run`;
   if (idle.length > 0) {
@@ -79,7 +83,17 @@ function running(view: InstanceView, { nodes, health, specHash }: Findings): Cla
   return claim('Running', 'True', 'Running', `${count}${replicas}`);
 }
 
-function describeIdle({ id, cell, observed, member }: SoundNode): string {
+const isHibernating = ({ admission }: Findings): boolean =>
+  admission.course === 'converge' && admission.spec?.hibernated === true;
+
+function hibernating({ nodes }: Findings): Claim {
+  const left = nodes.filter((node) => node.desired === 'running' && !(node.isHalted && hasStopped(node)));
+  if (left.length > 0) return claim('Running', 'False', 'Hibernating', `${names(left)} still to stop`);
+  return claim('Running', 'False', 'Hibernated', 'all nodes are stopped; wake the instance to go on');
+}
+
+function describeIdle({ id, cell, observed, member, isFenced }: SoundNode): string {
+  if (isFenced) return `${id} on ${cell} is fenced`;
   if (!observed) return `${id} waits for the agent of ${cell}`;
   const { state, lastError } = observed.value;
   const at = state === 'running' ? (member?.state ?? 'without a member key in Patroni') : state;
@@ -123,6 +137,11 @@ function special(view: InstanceView, findings: Findings): Claim[] {
   if (admission.spec?.paused) {
     claims.push(claim('Paused', 'True', 'Paused', 'nothing is changed until paused is set to false'));
   }
+  if (isHibernating(findings)) {
+    const message = 'data, port and credentials are kept; `pgherd wake` or `hibernated: false` starts the nodes again';
+    claims.push(claim('Hibernated', 'True', 'Hibernated', message));
+  }
+  if (admission.course === 'retire' && admission.deleted) claims.push(retiring(view, nodes, admission.deleted));
   if (admission.kept) claims.push(claim('Deleting', 'False', admission.kept.reason, admission.kept.message));
   if (admission.course === 'delete') {
     const left = nodes.filter((node) => node.observed);
@@ -132,6 +151,17 @@ function special(view: InstanceView, findings: Findings): Claim[] {
     claims.push(claim('Deleting', 'True', 'Deleting', waiting));
   }
   return claims;
+}
+
+function retiring(
+  { id }: InstanceView,
+  nodes: readonly SoundNode[],
+  { erase_at }: { readonly erase_at: string },
+): Claim {
+  const running = nodes.filter((node) => !hasStopped(node));
+  const kept = `data, port and credentials are kept until ${erase_at}: \`pgherd undelete ${id}\` restores everything, \`pgherd purge ${id}\` erases it now`;
+  if (running.length === 0) return claim('Deleting', 'True', 'Kept', `all nodes are stopped; ${kept}`);
+  return claim('Deleting', 'True', 'Stopping', `${names(running)} still to stop; ${kept}`);
 }
 
 function degradations(view: InstanceView, { problems, nodes, health, admission, specHash, route }: Findings): Remark[] {

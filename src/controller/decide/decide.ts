@@ -1,4 +1,5 @@
 import { credentialsKey, generateCredentials } from '../../schema/credentials.ts';
+import { deletionKey } from '../../schema/deletion.ts';
 import { desiredStateKey } from '../../schema/desired-state.ts';
 import { condition, stateKey } from '../../schema/observed-state.ts';
 import { good } from '../../schema/parsed.ts';
@@ -11,6 +12,7 @@ import { type Decision, Draft, type RandomInt } from './decision.ts';
 import { decideDeletion } from './deletion.ts';
 import type { Findings, Membership } from './findings.ts';
 import { forgetReports } from './forget.ts';
+import { haltNodes } from './halt.ts';
 import { readHealth } from './health.ts';
 import { decideMembership } from './lifecycle.ts';
 import { readNodes } from './nodes.ts';
@@ -19,6 +21,7 @@ import { mergeConfiguration } from './patroni-configuration.ts';
 import { findProblems } from './problems.ts';
 import { readRoute } from './route.ts';
 import { decideRouting } from './routing.ts';
+import { forgetErased } from './scale-down.ts';
 import { describeState } from './status.ts';
 
 /**
@@ -32,7 +35,7 @@ export function decide(view: InstanceView, now: Date, random: RandomInt): Decisi
   // Whatever is decided came from this document: a later one is to be looked at first.
   draft.guard(desiredStateKey(view.id), view.document?.modRevision ?? 0n);
   const read = readNodes(view);
-  const admission = admit(view);
+  const admission = admit(view, now);
   const { spec, plan, course } = admission;
   const orders = spec && plan && ordersFor(view.id, view.herd.settings.image, spec, plan);
   const config = orders && view.config ? mergeConfiguration(view.config.value, orders.configuration) : good(undefined);
@@ -43,15 +46,22 @@ export function decide(view: InstanceView, now: Date, random: RandomInt): Decisi
 
   let membership: Membership = { nodes: read.nodes, waiting: undefined };
   if (pass) {
-    membership = decideMembership(pass, read.nodes);
+    membership = spec?.hibernated
+      ? { nodes: haltNodes(view, forgetErased(pass, read.nodes), health, draft), waiting: undefined }
+      : decideMembership(pass, read.nodes);
+    // What was said about a deletion is not to hold for the next one.
+    if (view.document && view.deletion) draft.delete(deletionKey(view.id), view.deletion.modRevision);
+  } else if (course === 'retire') {
+    membership = { nodes: haltNodes(view, read.nodes, health, draft), waiting: undefined };
+    draft.lookAgainIn(Math.min(admission.leftMs ?? longestWaitMs, longestWaitMs));
   } else if (course === 'delete' && problems.length === 0) {
-    const left = decideDeletion(view, read.nodes, draft);
+    const left = decideDeletion(view, read.nodes, admission, now, draft);
     if (!left) return draft.finish();
     membership = { nodes: left, waiting: undefined };
   }
   const credentials = pass ? decideCredentials(pass) : presentCredentials(view);
   if (pass && config.ok && config.value !== undefined) setConfiguration(pass, config.value);
-  const routing = decideRouting(view, pass !== undefined, draft);
+  const routing = decideRouting(view, pass !== undefined, now, draft);
   const route = readRoute(view, routing);
   draft.waitsForRoute = route.needs;
   writeState(view, now, draft, {
@@ -66,6 +76,9 @@ export function decide(view: InstanceView, now: Date, random: RandomInt): Decisi
   });
   return draft.finish();
 }
+
+// Timers of the machine do not reach further than some weeks.
+const longestWaitMs = 3_600_000;
 
 // Other Patroni clusters may share `/service`, and allocations outlive a lost store: without a document, a readable
 // state or a node, nothing here is known to be ours.

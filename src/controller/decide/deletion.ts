@@ -1,11 +1,14 @@
 import { assignmentKey } from '../../schema/assignment.ts';
+import { deletionKey } from '../../schema/deletion.ts';
 import { belowDesiredStatePrefix } from '../../schema/desired-state.ts';
 import { observedKey } from '../../schema/observed-node.ts';
 import { stateKey } from '../../schema/observed-state.ts';
 import { scopePrefix } from '../../schema/patroni.ts';
+import type { Quarantine } from '../../schema/quarantine.ts';
 import { allocationKey, portKey } from '../../schema/routing.ts';
 import { prefixRange } from '../../store/store.ts';
 import type { InstanceView } from '../view/instance-view.ts';
+import type { Admission } from './admission.ts';
 import { removedAssignment } from './assignment.ts';
 import type { Draft } from './decision.ts';
 import { removeWish } from './moving.ts';
@@ -19,10 +22,13 @@ import type { SoundNode } from './nodes.ts';
 export function decideDeletion(
   view: InstanceView,
   nodes: readonly SoundNode[],
+  { deleted }: Admission,
+  now: Date,
   draft: Draft,
 ): readonly SoundNode[] | undefined {
   if (view.nodes.every((node) => node.observed.length === 0)) {
     removeEverything(view, nodes, draft);
+    quarantinePorts(view, now, deleted?.confirmed === true, draft);
     return undefined;
   }
   return nodes.map((node) => orderRemoval(view, node, draft));
@@ -48,6 +54,7 @@ function removeEverything(view: InstanceView, nodes: readonly SoundNode[], draft
   const stateRevision = view.state?.modRevision ?? 0n;
   if (!view.credentials) {
     draft.delete(stateKey(view.id), stateRevision);
+    if (view.deletion) draft.delete(deletionKey(view.id), view.deletion.modRevision);
     return;
   }
   draft.guard(stateKey(view.id), stateRevision);
@@ -56,8 +63,20 @@ function removeEverything(view: InstanceView, nodes: readonly SoundNode[], draft
     draft.deleteRange(start, end);
   }
   if (view.allocation) draft.delete(allocationKey(view.id), view.allocation.modRevision);
+}
+
+// Clients may know the port for longer than the instance lived.
+function quarantinePorts(view: InstanceView, now: Date, confirmed: boolean, draft: Draft): void {
+  if (!view.credentials) return;
+  const quarantine: Quarantine = {
+    quarantined: view.id,
+    released: now.toISOString(),
+    until: new Date(now.getTime() + view.herd.settings.portQuarantineMs).toISOString(),
+    ...(confirmed && { confirmed }),
+  };
   for (const port of view.heldPorts) {
     draft.compare({ key: portKey(port), target: 'value', op: '=', value: view.id });
-    draft.remove(portKey(port));
+    if (view.herd.settings.portQuarantineMs > 0) draft.put(portKey(port), JSON.stringify(quarantine));
+    else draft.remove(portKey(port));
   }
 }

@@ -2,6 +2,7 @@ import type { ObservedState } from '../../schema/observed-state.ts';
 import type { StateFacts } from '../view/facts.ts';
 import type { Claims } from './conditions.ts';
 import type { Findings } from './findings.ts';
+import { hasStopped } from './halt.ts';
 import { memberRuns, runs } from './health.ts';
 import type { SoundNode } from './nodes.ts';
 
@@ -20,6 +21,9 @@ export function describeOperation(
 ): LastOperation {
   const progress = describeMembers(nodes, health.leader);
   if (admission.course === 'delete') return { state: 'in progress', description: progress };
+  if (admission.course === 'retire') {
+    return { state: nodes.every(hasStopped) ? 'succeeded' : 'in progress', description: progress };
+  }
   if (admission.refusal !== undefined) return { state: 'failed', description: admission.refusal };
   if (claims.some(({ type, status }) => type === 'Ready' && status === 'True')) {
     return { state: 'succeeded', description: progress };

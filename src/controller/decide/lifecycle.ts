@@ -1,6 +1,7 @@
 import { assignmentKey } from '../../schema/assignment.ts';
 import { backendKey } from '../../schema/placement.ts';
 import type { Membership } from './findings.ts';
+import { haltNode, wakeNodes } from './halt.ts';
 import { beginMove } from './move.ts';
 import { describeMoves, moves } from './moving.ts';
 import type { SoundNode } from './nodes.ts';
@@ -10,13 +11,28 @@ import { forgetErased, removeWorst, waitingForCell, withdrawUnstarted } from './
 import { placeNodes } from './scale-up.ts';
 
 /**
- * Brings the nodes to number and place, in this order, one step of the last three at a time:
- * forget the nodes that are erased; withdraw those that were never started and are not wanted; place what is missing;
+ * Stops the nodes that are fenced, and wakes those that were ordered to stop and are wanted again. Then brings the nodes
+ * to number and place, in this order, one step of the last three at a time: forget the nodes that are erased; withdraw those that were never started and are not wanted; place what is missing;
  * when a node is to be elsewhere, place one more; remove what is too much, the worst placed first, once the others
  * serve; and roll out what needs a restart. The leader is never removed: it is switched over first.
  */
 export function decideMembership(pass: Pass, before: readonly SoundNode[]): Membership {
   repair(pass, before);
+  const woken = wakeNodes(pass, fence(pass, before));
+  const membership = bringToNumber(pass, woken.nodes);
+  return { ...membership, waiting: membership.waiting ?? woken.waiting };
+}
+
+// Whatever it is good for: an operator wants it so.
+function fence({ view, draft }: Pass, nodes: readonly SoundNode[]): readonly SoundNode[] {
+  return nodes.map((node) => {
+    if (!node.isFenced || node.isHalted || node.desired === 'removed' || !node.assignment) return node;
+    draft.event('Normal', 'NodeFenced', `node ${node.id} on cell ${node.cell} is stopped and left as it is`);
+    return haltNode(view, node, draft);
+  });
+}
+
+function bringToNumber(pass: Pass, before: readonly SoundNode[]): Membership {
   const nodes = withdrawUnstarted(pass, forgetErased(pass, before));
   const running = nodes.filter((node) => node.desired === 'running');
   const wanted = pass.spec.node_count;

@@ -7,7 +7,12 @@ import type { Remark } from './findings.ts';
 export interface SoundNode {
   readonly id: NodeId;
   readonly cell: CellId;
+  /** Whether it is a node of the instance, or one that is on its way out. */
   readonly desired: 'running' | 'removed';
+  /** It was ordered to stop and to keep its data. */
+  readonly isHalted?: boolean;
+  /** An operator wants it stopped. */
+  readonly isFenced?: boolean;
   readonly backend?: Versioned<string> | undefined;
   readonly assignment?: Versioned<AssignmentFacts> | undefined;
   /** Undefined: the agent never began to start it, or has erased it. */
@@ -92,7 +97,9 @@ function readNode(view: InstanceView, node: NodeView): SoundNode | Remark {
   return {
     id,
     cell,
-    desired: assignment?.value.desired ?? 'running',
+    desired: assignment?.value.desired === 'removed' ? 'removed' : 'running',
+    isHalted: assignment?.value.desired === 'stopped',
+    isFenced: node.isFenced,
     backend,
     assignment,
     observed: good(observed),

@@ -14,11 +14,12 @@ export function decideRollout(pass: Pass, running: readonly SoundNode[]): void {
   const leaderLast = running.toSorted((one, other) => Number(one === health.leader) - Number(other === health.leader));
   let oneRestarts = false;
   for (const node of leaderLast) {
-    if (!node.assignment || node.assignment.value.digest === orders.digest) continue;
+    if (!node.assignment || node.isHalted || node.assignment.value.desired !== 'running') continue;
+    if (node.assignment.value.digest === orders.digest) continue;
     if (node.observed && node.assignment.value.specHash !== orders.specHash) {
       if (view.initialize?.value === '' && node.observed.value.state !== 'failed') continue;
       if (runs(node)) {
-        const others = running.filter((other) => other !== node);
+        const others = running.filter((other) => other !== node && !other.isFenced);
         if (oneRestarts || !health.leader || !others.every((other) => isSettled(other, health))) continue;
         if (node === health.leader && others.length > 0) {
           switchOver(pass, node, others);

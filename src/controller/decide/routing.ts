@@ -1,5 +1,4 @@
-import type { InstanceId } from '../../schema/ids.ts';
-import { allocationKey, nextPortKey, type PortRange, portKey } from '../../schema/routing.ts';
+import { allocationKey, nextPortKey, portKey } from '../../schema/routing.ts';
 import type { Compare } from '../../store/store.ts';
 import type { InstanceView } from '../view/instance-view.ts';
 import type { Draft } from './decision.ts';
@@ -15,15 +14,18 @@ export interface Routing {
   readonly problem: Remark | undefined;
 }
 
+// The quarantine of some port may have ended by then.
+const lookForPortAfterMs = 3_600_000;
+
 /**
  * Sees to the instance's public port. It is taken once and kept for ever: the allocation and the port's own key are
  * written together, each only if absent, so that whatever races or crashes, a port has one holder. An allocation that
  * somebody lost is restored from the port's key or from the state; a port that two instances claim is changed for none.
  */
-export function decideRouting(view: InstanceView, mayWrite: boolean, draft: Draft): Routing {
+export function decideRouting(view: InstanceView, mayWrite: boolean, now: Date, draft: Draft): Routing {
   const { allocation } = view;
   if (!allocation)
-    return mayWrite ? takePort(view, draft) : { port: undefined, allocatedAt: undefined, problem: undefined };
+    return mayWrite ? takePort(view, now, draft) : { port: undefined, allocatedAt: undefined, problem: undefined };
   const allocatedAt = allocation.modRevision;
   if (!allocation.value.ok) return { port: undefined, allocatedAt, problem: undefined };
   const port = allocation.value.value;
@@ -41,7 +43,7 @@ export function decideRouting(view: InstanceView, mayWrite: boolean, draft: Draf
   return { port: undefined, allocatedAt, problem: conflict(port, holder ?? others.join(', ')) };
 }
 
-function takePort(view: InstanceView, draft: Draft): Routing {
+function takePort(view: InstanceView, now: Date, draft: Draft): Routing {
   const { heldPorts, state } = view;
   const told = state?.value.ok ? state.value.value.allocatedPort : undefined;
   const kept = told !== undefined && heldPorts.includes(told) ? told : (heldPorts[0] ?? told);
@@ -54,13 +56,14 @@ function takePort(view: InstanceView, draft: Draft): Routing {
     return { port: undefined, allocatedAt: undefined, problem: { reason: 'NextPortUnreadable', message } };
   }
   const promised = view.promisedPort !== undefined && view.herd.portHolder(view.promisedPort) === view.id;
-  const port = promised ? view.promisedPort : freePort(view, view.herd.portHint ?? next.value.value, portRange);
+  const port = promised ? view.promisedPort : freePort(view, view.herd.portHint ?? next.value.value, now);
   if (port === undefined) {
     draft.waitsForRoom = true;
-    const message = `all ports of ${portRange.first}-${portRange.last} are taken; widen the range or delete instances`;
+    draft.lookAgainIn(lookForPortAfterMs);
+    const message = `all ports of ${portRange.first}-${portRange.last} are taken, or were a short time ago; widen the range`;
     return { port, allocatedAt: undefined, problem: { reason: 'PortsExhausted', message } };
   }
-  writePort(view.id, port, draft);
+  writePort(view, port, draft);
   advanceNextPort(next.value.value, next.modRevision, port === portRange.last ? portRange.first : port + 1, draft);
   return { port, allocatedAt: undefined, problem: undefined };
 }
@@ -72,14 +75,16 @@ function restorePort(view: InstanceView, port: number, draft: Draft): Routing {
     return { port: undefined, allocatedAt: undefined, problem: conflict(port, holder ?? others.join(', ')) };
   }
   if (holder === view.id) draft.create(allocationKey(view.id), String(port));
-  else writePort(view.id, port, draft);
+  else writePort(view, port, draft);
   draft.event('Warning', 'PortRestored', `the allocation of public port ${port} was lost and is written again`);
   return { port, allocatedAt: undefined, problem: undefined };
 }
 
-function writePort(id: InstanceId, port: number, draft: Draft): void {
+function writePort({ id, herd }: InstanceView, port: number, draft: Draft): void {
   draft.create(allocationKey(id), String(port));
-  draft.create(portKey(port), id);
+  const quarantine = herd.quarantine(port);
+  if (quarantine) draft.replace(portKey(port), quarantine.modRevision, id);
+  else draft.create(portKey(port), id);
   draft.takesPort = port;
 }
 
@@ -94,13 +99,18 @@ function advanceNextPort(present: number, modRevision: bigint, next: number, dra
   draft.putWhen(further, nextPortKey, String(next));
 }
 
-/** The first port at or after `from` that nobody has, once around the range. */
-function freePort(view: InstanceView, from: number, { first, last }: PortRange): number | undefined {
+/** The first port at or after `from` that nobody has or had a short time ago, once around the range. */
+function freePort({ herd }: InstanceView, from: number, now: Date): number | undefined {
+  const { first, last } = herd.settings.portRange;
+  const isFree = (port: number): boolean => {
+    const quarantine = herd.quarantine(port);
+    return quarantine ? quarantine.untilMs <= now.getTime() : herd.portHolder(port) === undefined;
+  };
   const size = last - first + 1;
   const start = from >= first && from <= last ? from - first : 0;
   for (let step = 0; step < size; step++) {
     const port = first + ((start + step) % size);
-    if (view.herd.portHolder(port) === undefined && view.herd.allocatedTo(port).length === 0) return port;
+    if (isFree(port) && herd.allocatedTo(port).length === 0) return port;
   }
   return undefined;
 }

@@ -1,5 +1,7 @@
 import { assignmentKey } from '../../schema/assignment.ts';
 import { cellHealthKey } from '../../schema/cell-health.ts';
+
+import { fenceKey } from '../../schema/fence.ts';
 import { observedKey } from '../../schema/observed-node.ts';
 import { backendKey } from '../../schema/placement.ts';
 import type { InstanceView } from '../view/instance-view.ts';
@@ -49,6 +51,7 @@ function removeKeys({ view, draft }: Pass, node: SoundNode): void {
   draft.delete(assignmentKey(node.cell, node.id), node.assignment?.modRevision ?? 0n);
   draft.remove(backendKey(view.id, node.id));
   removeWish(view, node, draft);
+  if (node.isFenced) draft.remove(fenceKey(view.id, node.id));
 }
 
 /**

@@ -5,6 +5,7 @@ import type { InstanceView } from '../view/instance-view.ts';
 import { type Claims, describeConditions } from './conditions.ts';
 import type { DueEvent } from './decision.ts';
 import type { Findings } from './findings.ts';
+import { ledLast } from './halt.ts';
 import { describeOperation } from './last-operation.ts';
 
 /** The observed state of the instance, and the events that its changes are worth. */
@@ -17,6 +18,7 @@ export function describeState(
   const { spec } = admission;
   const before = view.state?.value.ok ? view.state.value.value : undefined;
   const generation = String(view.document?.modRevision ?? before?.observedGeneration ?? '0');
+  const last = ledLast(view, nodes);
   const claims = describeConditions(view, findings);
   const conditions = claims.map((claim) => {
     const old = before?.conditions.find(({ type }) => type === claim.type);
@@ -41,9 +43,20 @@ export function describeState(
     ...(port !== undefined && route.address && { endpoint: `${route.address}:${port}` }),
     ...(port !== undefined &&
       route.address && { read_only_endpoint: `${route.address}:${readOnlyPort(port, portRange)}` }),
+    ...(admission.deleted && { deleted: admission.deleted }),
+    ...(admission.kept?.reason === 'Held' && { deletion_held: true }),
     ...(admission.course === 'delete' && { deleting: true }),
+    ...(last !== undefined && nodes.some((node) => node.isHalted) && { led_last: last }),
   };
-  return { state, events: transitions(claims, before?.conditions ?? [], before?.leader, view.leader?.value as NodeId) };
+  const events = transitions(claims, before?.conditions ?? [], before?.leader, view.leader?.value as NodeId);
+  if (before?.deleted && view.document && admission.course !== 'delete') {
+    events.push({
+      type: 'Normal',
+      reason: 'Undeleted',
+      message: 'the document is back: nodes, data and port as before',
+    });
+  }
+  return { state, events };
 }
 
 function transitions(

@@ -18,7 +18,9 @@ import {
   parseMoveKey,
 } from '../../schema/cell-health.ts';
 import { type Credentials, parseCredentials, parseCredentialsKey } from '../../schema/credentials.ts';
+import { type DeletionOrder, parseDeletionKey, parseDeletionOrder } from '../../schema/deletion.ts';
 import { instanceOfDesiredStateKey } from '../../schema/desired-state.ts';
+import { parseFenceKey } from '../../schema/fence.ts';
 import { type InstanceSpec, parseInstanceSpec } from '../../schema/instance-spec.ts';
 import { parseObservedKey } from '../../schema/observed-node.ts';
 import type { Parsed } from '../../schema/parsed.ts';
@@ -50,6 +52,8 @@ export type InstanceFact =
   | Fact<'document', Parsed<InstanceSpec>>
   | Fact<'backend', string>
   | Fact<'credentials', Parsed<Credentials>>
+  | Fact<'deletion', Parsed<DeletionOrder>>
+  | Fact<'fence', string>
   | Fact<'unknown', undefined>;
 
 /** Below `/service/`. */
@@ -89,6 +93,8 @@ export function readInstanceFact({ key, value }: KeyValue, catalog: Catalog): In
   if (instanceOfDesiredStateKey(key)) return { kind: 'document', value: parseInstanceSpec(value, catalog) };
   if (parseBackendKey(key)) return { kind: 'backend', value };
   if (parseCredentialsKey(key)) return { kind: 'credentials', value: parseCredentials(value) };
+  if (parseDeletionKey(key)) return { kind: 'deletion', value: parseDeletionOrder(value) };
+  if (parseFenceKey(key)) return { kind: 'fence', value };
   return unknown;
 }
 

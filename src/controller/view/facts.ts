@@ -11,7 +11,7 @@ import { digest } from './digest.ts';
 
 /** What decisions need of an assignment; the digest stands for all of it but the node's name. */
 export interface AssignmentFacts {
-  readonly desired: 'running' | 'removed';
+  readonly desired: 'running' | 'stopped' | 'removed';
   readonly memoryMb: number;
   readonly cpus: number;
   readonly specHash: string;
@@ -43,6 +43,9 @@ export interface StateFacts {
   readonly observedGeneration: string;
   readonly accepted: InstanceSpec | undefined;
   readonly deleting: boolean;
+  readonly deleted: ObservedState['deleted'];
+  readonly deletionHeld: boolean;
+  readonly ledLast: string | undefined;
   readonly allocatedPort: number | undefined;
   readonly leader: string | undefined;
   readonly conditions: readonly Condition[];
@@ -111,6 +114,9 @@ export function stateFacts(text: string): Parsed<StateFacts> {
     observedGeneration: value.observed_generation,
     accepted: value.accepted,
     deleting: value.deleting ?? false,
+    deleted: value.deleted,
+    deletionHeld: value.deletion_held ?? false,
+    ledLast: value.led_last,
     allocatedPort: value.allocated_port,
     leader: value.leader,
     conditions: value.conditions,

@@ -3,19 +3,31 @@ import { assignmentKey, parseAssignmentKey } from '../../schema/assignment.ts';
 import { maintenancePrefix, registeredPrefix } from '../../schema/cell.ts';
 import { type Brake, brakeKey, cellHealthPrefix, moveKey, parseMoveKey } from '../../schema/cell-health.ts';
 import { credentialsKey } from '../../schema/credentials.ts';
-import { desiredStateKey } from '../../schema/desired-state.ts';
+import { deletionBurstMs, deletionKey } from '../../schema/deletion.ts';
+import { desiredStateKey, instanceOfDesiredStateKey } from '../../schema/desired-state.ts';
+import { fenceKey } from '../../schema/fence.ts';
 import { type CellId, type InstanceId, instanceOfNode, type NodeId, type RouterId } from '../../schema/ids.ts';
 import { observedKey, parseObservedKey } from '../../schema/observed-node.ts';
 import { stateKey } from '../../schema/observed-state.ts';
 import type { Parsed } from '../../schema/parsed.ts';
-import { configKey, failoverKey, initializeKey, leaderKey, memberKey } from '../../schema/patroni.ts';
+import { configKey, failoverKey, initializeKey, leaderKey, memberKey, parseScopeKey } from '../../schema/patroni.ts';
 import { backendKey, parseBackendKey } from '../../schema/placement.ts';
 import { allocationKey, allocationPrefix, nextPortKey, portsPrefix, routersPrefix } from '../../schema/routing.ts';
 import { CellIndex } from './cell-index.ts';
+import { DeletionIndex } from './deletion-index.ts';
 import type { ObservedFacts, RouterFacts } from './facts.ts';
-import type { CellFact, InstanceFact, RoutingFact } from './facts-of-keys.ts';
+import type { CellFact, InstanceFact, RoutingFact, ScopeFact } from './facts-of-keys.ts';
 import type { Informers } from './informers.ts';
-import type { CellView, HerdView, InstanceView, NodeView, OnCell, Settings, Versioned } from './instance-view.ts';
+import type {
+  CellView,
+  HerdView,
+  InstanceView,
+  NodeView,
+  OnCell,
+  PortQuarantine,
+  Settings,
+  Versioned,
+} from './instance-view.ts';
 import type { MoveBudget } from './move-budget.ts';
 import { NodeIndex, type NodePlace } from './node-index.ts';
 import { PortIndex } from './port-index.ts';
@@ -36,6 +48,7 @@ export class Herd implements HerdView {
   readonly nodes = new NodeIndex();
   readonly cellIndex = new CellIndex();
   readonly ports = new PortIndex();
+  readonly #deletions = new DeletionIndex();
   readonly #informers: Informers;
   readonly #routers = new Map<RouterId, Parsed<RouterFacts>>();
   readonly budget: MoveBudget | undefined;
@@ -49,6 +62,7 @@ export class Herd implements HerdView {
     this.budget = budget;
     this.#informers = informers;
     informers.instances.onChange((change) => this.#indexInstance(change));
+    informers.scopes.onChange((change) => this.#indexScope(change));
     informers.cells.onChange((change) => this.#indexCell(change));
     informers.routing.onChange((change) => this.#indexRouting(change));
   }
@@ -82,6 +96,15 @@ export class Herd implements HerdView {
     return this.ports.holder(port);
   }
 
+  quarantine(port: number): PortQuarantine | undefined {
+    return this.ports.quarantine(port);
+  }
+
+  deletions(nowMs: number): { readonly recent: number; readonly herd: number } {
+    const gone = this.ports.releasedSince(nowMs - deletionBurstMs);
+    return { recent: this.#deletions.recent(nowMs) + gone, herd: this.#deletions.size + gone };
+  }
+
   allocatedTo(port: number): readonly InstanceId[] {
     return this.ports.allocatedTo(port);
   }
@@ -94,6 +117,7 @@ export class Herd implements HerdView {
       document: versioned(instances.get(desiredStateKey(id)), 'document'),
       state: versioned(scopes.get(stateKey(id)), 'state'),
       credentials: versioned(instances.get(credentialsKey(id)), 'credentials'),
+      deletion: versioned(instances.get(deletionKey(id)), 'deletion'),
       nodes: this.nodes.nodes(id).map(([node, place]) => this.#node(id, node, place)),
       leader: versioned(scopes.get(leaderKey(id)), 'leader'),
       failover: versioned(scopes.get(failoverKey(id)), 'failover'),
@@ -135,6 +159,7 @@ export class Herd implements HerdView {
       observed: this.#observed(node, place.observed),
       member: versioned(scopes.get(memberKey(id, node)), 'member'),
       leaving: this.#leaving(node, place.assignments),
+      isFenced: instances.get(fenceKey(id, node)) !== undefined,
     };
   }
 
@@ -154,6 +179,16 @@ export class Herd implements HerdView {
   #indexInstance(change: Change<InstanceFact>): void {
     const backend = parseBackendKey(keyOf(change));
     if (backend) this.nodes.setBackend(backend.instance, backend.node, change.type === 'put');
+    const id = backend ? undefined : instanceOfDesiredStateKey(keyOf(change));
+    if (id) this.#deletions.setDocument(id, change.type === 'put');
+  }
+
+  #indexScope(change: Change<ScopeFact>): void {
+    const { kind } = (change.type === 'put' ? change.entry : change.old).value;
+    const id = kind === 'state' ? parseScopeKey(keyOf(change))?.instance : undefined;
+    if (!id) return;
+    const fact = change.type === 'put' ? change.entry.value : undefined;
+    this.#deletions.setState(id, fact?.kind === 'state' && fact.value.ok ? fact.value.value : undefined);
   }
 
   #indexCell(change: Change<CellFact>): void {
@@ -200,7 +235,12 @@ export class Herd implements HerdView {
       if (old?.kind === 'allocation' && old.value.ok) this.ports.removeAllocation(old.value.value, instance);
       if (fact?.kind === 'allocation' && fact.value.ok) this.ports.addAllocation(fact.value.value, instance);
     } else if (key.startsWith(portsPrefix)) {
-      this.ports.setHolder(Number(key.slice(portsPrefix.length)), fact?.kind === 'port' ? fact.value : undefined);
+      const port = Number(key.slice(portsPrefix.length));
+      this.ports.setHolder(
+        port,
+        fact?.kind === 'port' ? fact.value : undefined,
+        change.type === 'put' ? change.entry.modRevision : 0n,
+      );
     } else if (key.startsWith(routersPrefix)) {
       const router = key.slice(routersPrefix.length) as RouterId;
       if (fact?.kind === 'router') this.#routers.set(router, fact.value);

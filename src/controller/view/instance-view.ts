@@ -2,6 +2,7 @@ import type { Catalog } from '../../schema/catalog.ts';
 import type { CellRegistration, Maintenance } from '../../schema/cell.ts';
 import type { Brake, CellHealth } from '../../schema/cell-health.ts';
 import type { Credentials } from '../../schema/credentials.ts';
+import type { DeletionOrder } from '../../schema/deletion.ts';
 import type { CellId, InstanceId, NodeId, RouterId } from '../../schema/ids.ts';
 import type { InstanceSpec } from '../../schema/instance-spec.ts';
 import type { Parsed } from '../../schema/parsed.ts';
@@ -18,6 +19,8 @@ export interface InstanceView {
   readonly document: Versioned<Parsed<InstanceSpec>> | undefined;
   readonly state: Versioned<Parsed<StateFacts>> | undefined;
   readonly credentials: Versioned<Parsed<Credentials>> | undefined;
+  /** What an operator said about the deletion of this instance. */
+  readonly deletion: Versioned<Parsed<DeletionOrder>> | undefined;
   /** Every node that any key speaks of, by id. */
   readonly nodes: readonly NodeView[];
   readonly leader: Versioned<string> | undefined;
@@ -49,6 +52,8 @@ export interface NodeView {
   readonly member: Versioned<Parsed<MemberFacts>> | undefined;
   /** The cell that operators want it to leave, with the revision of their wish. */
   readonly leaving?: { readonly cell: CellId; readonly modRevision: bigint } | undefined;
+  /** Whether an operator wants it stopped and left as it is. */
+  readonly isFenced: boolean;
 }
 
 /** A key of a node that lies under a cell. */
@@ -73,8 +78,21 @@ export interface HerdView {
   readonly brake?: Brake | undefined;
   /** How many nodes may begin to be replaced or moved now; any number when left out. */
   readonly moves?: number | undefined;
+  /** Until when nobody gets the port, because its instance is gone; undefined when that is not so. */
+  quarantine(port: number): PortQuarantine | undefined;
+  /** How many instances there are, and how many of them were deleted in the last minutes. */
+  deletions(nowMs: number): { readonly recent: number; readonly herd: number };
   /** The instances whose allocation says this port: more than one is a fault. */
   allocatedTo(port: number): readonly InstanceId[];
+}
+
+/** A port whose instance is gone. */
+export interface PortQuarantine {
+  readonly untilMs: number;
+  readonly releasedMs: number;
+  readonly confirmed: boolean;
+  /** Of the port's key. */
+  readonly modRevision: bigint;
 }
 
 /** What the controller was started with. */
@@ -87,6 +105,12 @@ export interface Settings {
   readonly cellLostAfterMs?: number | undefined;
   /** How long a replica may fail to follow before it is built anew. */
   readonly repairAfterMs?: number | undefined;
+  /** How long everything of a deleted instance is kept, unless its document says otherwise. */
+  readonly deletionGraceMs: number;
+  /** How many instances may be deleted within ten minutes, if a tenth of the herd is less, before the rest is held. */
+  readonly deletionBurst: number;
+  /** How long the port of an instance that is gone is given to nobody. */
+  readonly portQuarantineMs: number;
 }
 
 /** One cell: what its agent says, and its load. */

@@ -1,5 +1,7 @@
 import type { InstanceId } from '../../schema/ids.ts';
+import { parseQuarantine } from '../../schema/quarantine.ts';
 import type { PortRange } from '../../schema/routing.ts';
+import type { PortQuarantine } from './instance-view.ts';
 
 /** Who has which public port, by allocation and by the port's own key, those about to be taken included. */
 export class PortIndex {
@@ -7,12 +9,25 @@ export class PortIndex {
   readonly #heldBy = new Map<string, number[]>();
   readonly #allocated = new Map<number, InstanceId[]>();
   readonly #assumed = new Map<number, InstanceId>();
+  readonly #quarantined = new Map<number, PortQuarantine>();
   readonly #promised = new Map<InstanceId, number>();
   #hint: number | undefined;
 
   /** Whom the port's own key names, or who is about to take it. */
   holder(port: number): string | undefined {
     return this.#holders.get(port) ?? this.#assumed.get(port);
+  }
+
+  /** The port's quarantine, undefined when it has none or is about to be taken. */
+  quarantine(port: number): PortQuarantine | undefined {
+    return this.#assumed.has(port) ? undefined : this.#quarantined.get(port);
+  }
+
+  /** How many ports were left since then by instances whose deletion nobody confirmed. */
+  releasedSince(ms: number): number {
+    let count = 0;
+    for (const { releasedMs, confirmed } of this.#quarantined.values()) if (!confirmed && releasedMs > ms) count += 1;
+    return count;
   }
 
   heldBy(instance: InstanceId): readonly number[] {
@@ -42,7 +57,13 @@ export class PortIndex {
     return last - first + 1 - taken;
   }
 
-  setHolder(port: number, instance: string | undefined): void {
+  setHolder(port: number, instance: string | undefined, modRevision: bigint): void {
+    const quarantine = instance === undefined ? undefined : parseQuarantine(instance);
+    if (quarantine) {
+      const { until, released, confirmed = false } = quarantine;
+      const [untilMs, releasedMs] = [Date.parse(until), Date.parse(released)];
+      this.#quarantined.set(port, { untilMs, releasedMs, confirmed, modRevision });
+    } else this.#quarantined.delete(port);
     const old = this.#holders.get(port);
     if (old !== undefined) remove(this.#heldBy, old, port);
     if (instance === undefined) this.#holders.delete(port);

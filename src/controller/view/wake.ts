@@ -6,6 +6,7 @@ import { desiredStatePrefix } from '../../schema/desired-state.ts';
 import { type CellId, type InstanceId, instanceOfNode, type NodeId } from '../../schema/ids.ts';
 import { parseObservedKey } from '../../schema/observed-node.ts';
 import { leaderKey, parseScopeKey } from '../../schema/patroni.ts';
+import { parseQuarantine } from '../../schema/quarantine.ts';
 import { allocationPrefix, nextPortKey, portsPrefix } from '../../schema/routing.ts';
 import { isLostCell } from '../decide/cell-health.ts';
 import type { CellFact, InstanceFact, RoutingFact, ScopeFact } from './facts-of-keys.ts';
@@ -95,7 +96,8 @@ function wakeOnRouting(change: Change<RoutingFact>, { scopes }: Informers, herd:
       for (const instance of herd.allocatedTo(each.value.value)) wake(instance, urgency);
     }
   } else if (key.startsWith(portsPrefix)) {
-    for (const each of [fact, old]) if (each?.kind === 'port') wake(each.value, urgency);
+    for (const each of [fact, old])
+      if (each?.kind === 'port' && !parseQuarantine(each.value)) wake(each.value, urgency);
     for (const instance of herd.allocatedTo(Number(key.slice(portsPrefix.length)))) wake(instance, urgency);
     if (!fact) wakeAll(waits.forRoom(), wake);
   } else if (key === nextPortKey) {

@@ -23,12 +23,14 @@ const documents = fc
     connections: fc.option(fc.constantFrom(50, 200)),
     workMem: fc.option(fc.constantFrom('4MB', '8MB')),
     synchronous: fc.boolean(),
+    grace: fc.option(fc.constantFrom('1h', '20s')),
   })
-  .map(({ plan, count, pool, connections, workMem, synchronous }) => ({
+  .map(({ plan, count, pool, connections, workMem, synchronous, grace }) => ({
     plan,
     parameters: {
       'node-count': count,
       synchronous,
+      ...(grace && { 'deletion-grace': grace }),
       ...(pool && { cells: [...pool].sort() }),
       postgresql: { ...(connections && { max_connections: connections }), ...(workMem && { work_mem: workMem }) },
     },
@@ -38,6 +40,8 @@ const instance = fc.constantFrom(...ids);
 const actions = fc.oneof(
   { weight: 3, arbitrary: fc.tuple(fc.constant('apply' as const), instance, documents) },
   { weight: 1, arbitrary: fc.tuple(fc.constant('pause' as const), instance, documents) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant('hibernate' as const), instance, documents) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant('fence' as const), instance, fc.nat(5)) },
   { weight: 1, arbitrary: fc.tuple(fc.constant('break' as const), instance) },
   { weight: 1, arbitrary: fc.tuple(fc.constant('delete' as const), instance) },
   { weight: 12, arbitrary: fc.tuple(fc.constant('pass' as const), instance) },
@@ -71,6 +75,7 @@ describe('decide(), whatever happens in whatever order', () => {
           run.do(['settle']);
           for (const step of steps) run.do(step);
           for (const [at, id] of ids.entries()) run.do(['apply', id, last[at] as never]);
+          run.unfence();
           run.do(['settle']);
           const { world } = run.simulation;
           const { writes } = world;
@@ -106,6 +111,8 @@ class Run {
     if (this.#snapshots.length > 16) this.#snapshots.shift();
     if (action[0] === 'apply') world.apply(action[1], action[2]);
     else if (action[0] === 'pause') world.apply(action[1], { ...action[2], paused: true });
+    else if (action[0] === 'hibernate') world.apply(action[1], { ...action[2], hibernated: true });
+    else if (action[0] === 'fence') this.#fence(action[1], action[2]);
     else if (action[0] === 'break') world.apply(action[1], '{a: [');
     else if (action[0] === 'delete') world.delete(`/serviceinstances/${action[1]}`);
     else if (action[0] === 'pass') this.#pass(action[1]);
@@ -119,6 +126,17 @@ class Run {
       if (node) simulation.kill(node);
     } else this.#settle();
     this.#check();
+  }
+
+  unfence(): void {
+    const { world } = this.simulation;
+    for (const key of world.keys('/serviceinstances/')) if (key.endsWith('/fenced')) world.delete(key);
+  }
+
+  #fence(id: string, at: number): void {
+    const backends = this.simulation.world.keys(`/serviceinstances/${id}/nodes/`).filter((key) => /backend$/.test(key));
+    const backend = backends[at % Math.max(1, backends.length)];
+    if (backend) this.simulation.world.put(backend.replace(/backend$/, 'fenced'), 'for the test');
   }
 
   #settle(): void {
@@ -151,12 +169,12 @@ class Run {
     }
     if (!state.ok || state.value.deleting) return;
     // P5: a node with data goes only while as many others as are wanted stream or lead, and never the leader.
-    const staying = after.filter(({ desired }) => desired === 'running').map(({ node }) => node);
+    const staying = after.filter(({ desired }) => desired !== 'removed').map(({ node }) => node);
     const leader = world.text(leaderKey(id as InstanceId)) as NodeId | undefined;
     const leads = before.find(({ node }) => node === leader);
     const report = leads && world.json<ObservedNode>(observedKey(leads.cell, leads.node));
     const serving = staying.filter((node) => node === leader || report?.streaming?.includes(node));
-    const removed = before.filter(({ node, desired }) => desired === 'running' && !staying.includes(node));
+    const removed = before.filter(({ node, desired }) => desired !== 'removed' && !staying.includes(node));
     for (const { cell, node } of removed) {
       if (world.text(observedKey(cell, node)) === undefined) continue;
       expect(node, 'a removed node').to.not.equal(leader);

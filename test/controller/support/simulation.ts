@@ -62,9 +62,15 @@ export class Simulation {
       const seen = [{ key, target: 'mod' as const, op: '=' as const, value: mod }];
       if (assignment.desired === 'removed') {
         if (observed) this.#erase(cell, node);
+      } else if (assignment.desired === 'stopped') {
+        if (observed && observed.state !== 'stopped') this.#halt(cell, node, observed);
       } else if (!observed) {
         world.txn(seen, { [observedKey(cell, node)]: this.#report(assignment, 'starting') });
-      } else if (observed.state === 'starting' || observed.spec_hash !== assignment.spec_hash) {
+      } else if (
+        observed.state === 'starting' ||
+        observed.state === 'stopped' ||
+        observed.spec_hash !== assignment.spec_hash
+      ) {
         this.#start(cell, node, assignment);
       } else {
         this.#reportStreaming(cell, node, observed);
@@ -221,6 +227,17 @@ export class Simulation {
     if (JSON.stringify(observed.streaming) === JSON.stringify(leads ? streaming : undefined)) return;
     const { streaming: _, ...rest } = observed;
     this.world.put(observedKey(cell, node), { ...rest, ...(leads && { streaming }) });
+  }
+
+  /** Stops a node by order: in one round, as quickly as the others let go of what it wrote last. */
+  #halt(cell: CellId, node: NodeId, observed: ObservedNode): void {
+    this.kill(node);
+    const { streaming: _, ...rest } = observed;
+    const gone = this.world.keys('/postgresql-patroni/').filter((key) => key.includes(`:cf-${node}:`));
+    this.world.txn([], {
+      [observedKey(cell, node)]: { ...rest, state: 'stopped', ports: {} },
+      ...Object.fromEntries(gone.map((key) => [key, undefined])),
+    });
   }
 
   #erase(cell: CellId, node: NodeId, keepsData = false): void {

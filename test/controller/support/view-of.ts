@@ -17,7 +17,9 @@ import { parseAssignmentKey } from '../../../src/schema/assignment.ts';
 import { maintenanceKey, parseMaintenance, parseRegistration, registeredKey } from '../../../src/schema/cell.ts';
 import { brakeKey, cellHealthKey, moveKey, parseBrake, parseCellHealth } from '../../../src/schema/cell-health.ts';
 import { credentialsKey, parseCredentials } from '../../../src/schema/credentials.ts';
+import { deletionBurstMs, deletionKey, parseDeletionOrder } from '../../../src/schema/deletion.ts';
 import { desiredStateKey } from '../../../src/schema/desired-state.ts';
+import { fenceKey } from '../../../src/schema/fence.ts';
 import { type CellId, type InstanceId, instanceOfNode, type NodeId, type RouterId } from '../../../src/schema/ids.ts';
 import { parseInstanceSpec } from '../../../src/schema/instance-spec.ts';
 import { parseObservedKey } from '../../../src/schema/observed-node.ts';
@@ -25,6 +27,7 @@ import { stateKey } from '../../../src/schema/observed-state.ts';
 import type { Parsed } from '../../../src/schema/parsed.ts';
 import { configKey, failoverKey, initializeKey, leaderKey, memberKey } from '../../../src/schema/patroni.ts';
 import { backendKey, parseBackendKey } from '../../../src/schema/placement.ts';
+import { parseQuarantine } from '../../../src/schema/quarantine.ts';
 import {
   allocationKey,
   allocationPrefix,
@@ -48,6 +51,7 @@ export function viewOf(pairs: readonly KeyValue[], id: InstanceId, settings: Set
     document: read(desiredStateKey(id), (source) => parseInstanceSpec(source, settings.catalog)),
     state: read(stateKey(id), stateFacts),
     credentials: read(credentialsKey(id), parseCredentials),
+    deletion: read(deletionKey(id), parseDeletionOrder),
     nodes: nodesOf(pairs, id, read),
     leader: read(leaderKey(id), text),
     failover: read(failoverKey(id), text),
@@ -90,6 +94,7 @@ function nodesOf(pairs: readonly KeyValue[], id: InstanceId, read: Read): NodeVi
     }),
     member: read(memberKey(id, node), memberFacts),
     leaving: leavingOf(pairs, node, read),
+    isFenced: read(fenceKey(id, node), (text) => text) !== undefined,
   }));
 }
 
@@ -120,12 +125,39 @@ function herdOf(pairs: readonly KeyValue[], settings: Settings, read: Read): Her
     nextPort: next,
     brake: unwrapped(read(brakeKey, parseBrake)?.value),
     portHint: next?.value.ok ? next.value.value : undefined,
+    quarantine: (port) => {
+      const key = read(`${portsPrefix}${port}`, parseQuarantine);
+      if (!key?.value) return undefined;
+      const { until, released, confirmed = false } = key.value;
+      const { modRevision } = key;
+      return { untilMs: Date.parse(until), releasedMs: Date.parse(released), confirmed, modRevision };
+    },
+    deletions: (nowMs) => countDeletions(pairs, nowMs),
     portHolder: (port) => read(`${portsPrefix}${port}`, (text) => text)?.value,
     allocatedTo: (port) =>
       below(allocationPrefix)
         .filter(({ value }) => value === String(port))
         .map(({ key }) => key.slice(allocationPrefix.length) as InstanceId),
   };
+}
+
+function countDeletions(pairs: readonly KeyValue[], nowMs: number) {
+  const sinceMs = nowMs - deletionBurstMs;
+  const gone = pairs.filter(({ key, value }) => {
+    const quarantine = key.startsWith(portsPrefix) ? parseQuarantine(value) : undefined;
+    return quarantine && !quarantine.confirmed && Date.parse(quarantine.released) > sinceMs;
+  }).length;
+  const states = pairs.flatMap(({ key, value }) => {
+    const id = /^\/service\/([^/]+)\/state$/.exec(key)?.[1];
+    const state = stateFacts(value);
+    return id && state.ok ? [{ id: id as InstanceId, ...state.value }] : [];
+  });
+  const recent = states.filter(({ id, deleted, deleting, accepted }) => {
+    if (pairs.some(({ key }) => key === desiredStateKey(id))) return false;
+    if (deleted) return !deleted.confirmed && Date.parse(deleted.since) > sinceMs;
+    return !deleting && accepted && !accepted.deletion_protection && !accepted.paused;
+  }).length;
+  return { recent: recent + gone, herd: states.length + gone };
 }
 
 function cellsOf(pairs: readonly KeyValue[], read: Read): Map<CellId, CellView> {

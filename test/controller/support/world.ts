@@ -37,6 +37,9 @@ export class World {
       catalog: defaultCatalog,
       portRange: { first: 30000, last: 30009 },
       image: 'postgresql-patroni',
+      deletionGraceMs: 0,
+      deletionBurst: 5,
+      portQuarantineMs: 0,
       ...options.settings,
     };
     this.put(nextPortKey, String(this.settings.portRange.first));

@@ -1,0 +1,16 @@
+import { defaultImage } from '../../schema/binding.ts';
+import { defaultCatalog } from '../../schema/catalog.ts';
+import { defaultDeletionBurst, defaultDeletionGraceMs } from '../../schema/deletion.ts';
+import { defaultPortQuarantineMs } from '../../schema/quarantine.ts';
+import { defaultPortRange } from '../../schema/routing.ts';
+import type { Settings } from './instance-view.ts';
+
+/** What a controller goes by that was told nothing. */
+export const defaultSettings: Settings = {
+  catalog: defaultCatalog,
+  portRange: defaultPortRange,
+  image: defaultImage,
+  deletionGraceMs: defaultDeletionGraceMs,
+  deletionBurst: defaultDeletionBurst,
+  portQuarantineMs: defaultPortQuarantineMs,
+};

@@ -1,0 +1,25 @@
+import { stringify } from 'yaml';
+import type { InstanceSpec } from './instance-spec.ts';
+
+/** A document that reads as this spec: what is put back when nobody has kept the one that people wrote. */
+export function printInstanceSpec(spec: InstanceSpec): string {
+  const parameters = {
+    'node-count': spec.node_count,
+    ...(spec.deletion_grace_seconds !== undefined && { 'deletion-grace': `${spec.deletion_grace_seconds}s` }),
+    ...spec.pool,
+    ...(Object.keys(spec.postgresql).length > 0 && { postgresql: spec.postgresql }),
+    ...(spec.synchronous && { synchronous: true }),
+  };
+  return stringify(
+    {
+      plan_id: spec.plan_id,
+      ...(spec.organization_guid !== undefined && { organization_guid: spec.organization_guid }),
+      ...(spec.space_guid !== undefined && { space_guid: spec.space_guid }),
+      parameters,
+      ...(spec.paused && { paused: true }),
+      ...(spec.hibernated && { hibernated: true }),
+      ...(spec.deletion_protection && { 'deletion-protection': true }),
+    },
+    { lineWidth: 0 },
+  );
+}
