@@ -71,8 +71,10 @@ export function wakeNodes(
   const waitsForFirst = first?.observed && !leads && (first.isHalted || first.observed.value.state !== 'failed');
   const due = waitsForFirst ? halted.filter((node) => node === first) : halted;
   for (const node of due) {
-    const order = JSON.stringify(orders.forNode(node.id));
-    draft.replace(assignmentKey(node.cell, node.id), node.assignment?.modRevision ?? 0n, order);
+    // One that has not stopped yet runs on as it is: what it must be restarted for is rolled out in turn.
+    const present = hasStopped(node) ? undefined : node.assignment?.value.specHash;
+    const order: Assignment = { ...orders.forNode(node.id), ...(present !== undefined && { spec_hash: present }) };
+    draft.replace(assignmentKey(node.cell, node.id), node.assignment?.modRevision ?? 0n, JSON.stringify(order));
   }
   if (due.length > 0) draft.event('Normal', 'NodesWaking', `${names(due)} start again on the data that they have`);
   const after = nodes.map((node) => (due.includes(node) ? { ...node, isHalted: false } : node));
