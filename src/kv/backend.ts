@@ -38,6 +38,7 @@ export interface Watch {
 
 export interface BackendStatus {
   readonly revision: bigint;
+  /** -1: history is whole. */
   readonly compactRevision: bigint;
   /** Bytes on disk, and the part of them that is in use. */
   readonly dbSize: number;
@@ -69,11 +70,13 @@ export interface Backend {
   getMeta(name: string): Promise<Buffer | undefined>;
   listMeta(prefix: string): Promise<readonly { readonly name: string; readonly value: Buffer }[]>;
   status(): BackendStatus;
+  /** While on, what would add data is refused as when the quota is used up; what the server says of a NOSPACE alarm. */
+  refuseGrowth(refuse: boolean): void;
   /** CRC-32C over keys and values up to a revision, 0: the present. */
   hash(
     revision: bigint,
   ): Promise<{ readonly hash: number; readonly compactRevision: bigint; readonly revision: bigint }>;
-  /** The whole store at one revision, in chunks; `restore` of the same module reads it into an empty directory. */
+  /** The whole store at one revision, in chunks; `restore` beside `openBackend` reads it into an empty store. */
   snapshot(signal: AbortSignal): AsyncIterable<Buffer>;
   /** Gives freed space back. */
   defragment(): Promise<void>;
