@@ -10,6 +10,7 @@ import { describe } from './commands/describe.ts';
 import { drain } from './commands/drain.ts';
 import { forget } from './commands/forget.ts';
 import { get } from './commands/get.ts';
+import { kv } from './commands/kv.ts';
 import { psql } from './commands/psql.ts';
 import { purge } from './commands/purge.ts';
 import { rebalance } from './commands/rebalance.ts';
@@ -47,6 +48,7 @@ export const commands: readonly Register[] = [
   controller,
   cell,
   router,
+  kv,
   completion,
   complete,
 ];

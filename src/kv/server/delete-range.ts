@@ -1,0 +1,21 @@
+import { deleteRangeRequestType, deleteRangeResponseType } from '../protocol/kv.ts';
+import { type Method, method } from './method.ts';
+import type { ServerParts } from './parts.ts';
+import { requireKey, requireSize } from './request-size.ts';
+
+/** KV.DeleteRange */
+export const deleteRange = ({ backend, gate, identity }: ServerParts): Method =>
+  method({
+    kind: 'unary',
+    path: '/etcdserverpb.KV/DeleteRange',
+    gateway: ['/kv/deleterange'],
+    request: deleteRangeRequestType,
+    response: deleteRangeResponseType,
+    async handle(request, caller) {
+      requireKey(request.key);
+      requireSize(caller.requestBytes);
+      if (gate.isEnabled) gate.allowDeleteRange(caller, request);
+      const response = await backend.deleteRange(request);
+      return { ...response, header: identity.header(response.revision) };
+    },
+  });

@@ -1,0 +1,51 @@
+import type { Backend } from '../backend.ts';
+import { KvError } from '../kv-error.ts';
+import type { RequestOp, TxnRequest } from '../messages.ts';
+
+export type Alarm = 'NOSPACE' | 'CORRUPT';
+
+const alarms: readonly Alarm[] = ['NOSPACE', 'CORRUPT'];
+const metaName = (alarm: Alarm): string => `alarm/${alarm}`;
+
+/** Alarms stop what would add data until an operator disarms them; deletions and compaction always go through. */
+export class Space {
+  readonly #backend: Backend;
+  readonly #active = new Set<Alarm>();
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  async load(): Promise<void> {
+    for (const alarm of alarms) {
+      if (await this.#backend.getMeta(metaName(alarm))) this.#active.add(alarm);
+    }
+  }
+
+  get active(): readonly Alarm[] {
+    return [...this.#active];
+  }
+
+  async raise(alarm: Alarm): Promise<void> {
+    if (this.#active.has(alarm)) return;
+    this.#active.add(alarm);
+    await this.#backend.setMeta(metaName(alarm), Buffer.from('1'));
+  }
+
+  async disarm(alarm: Alarm): Promise<void> {
+    this.#active.delete(alarm);
+    await this.#backend.setMeta(metaName(alarm), undefined);
+  }
+
+  /** Refuses while an alarm is on. */
+  requireRoom(): void {
+    if (this.#active.size === 0) return;
+    if (this.#active.has('CORRUPT')) throw new KvError('Unknown', 'etcdserver: corrupt cluster');
+    throw new KvError('ResourceExhausted', 'etcdserver: mvcc: database space exceeded');
+  }
+}
+
+/** Whether a transaction could add data. */
+export const puts = ({ success, failure }: TxnRequest): boolean => success.some(isPut) || failure.some(isPut);
+
+const isPut = (op: RequestOp): boolean => op.kind === 'put' || (op.kind === 'txn' && puts(op.request));
