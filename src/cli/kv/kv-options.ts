@@ -31,7 +31,7 @@ export interface KvOptions extends EngineChoice {
 export const engineOptions = (): readonly Option[] => [
   new Option('--engine <engine>', 'what keeps the data')
     .choices(Object.keys(engines))
-    .default('lmdb')
+    .default('lmdb' in engines ? 'lmdb' : 'memory')
     .env('PGHERD_KV_ENGINE'),
   new Option('--data-dir <dir>', 'where engines with files keep them').env('PGHERD_DATA_DIR'),
   new Option('--postgres-file <file>', 'file with the URI of the database; or PGHERD_POSTGRES_URI').env(
@@ -41,7 +41,7 @@ export const engineOptions = (): readonly Option[] => [
 
 /** URIs hold passwords: they come from the environment or from a file, where nobody else sees them. */
 export function databaseOf({ engine, postgresFile }: EngineChoice, env: World['env']): { readonly url?: string } {
-  if (engine !== 'postgres') return {};
+  if ((engine as string) !== 'postgres') return {};
   const url = (
     postgresFile === undefined ? env['PGHERD_POSTGRES_URI'] : read('--postgres-file', postgresFile).toString()
   )?.trim();
