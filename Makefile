@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench build format packages node clean
+.PHONY: help up test check bench build format packages test-packages images image-pgherd image-patroni node clean
 
 # What is read while building; `make up` builds again when any of it is newer.
 sources := package.json tsconfig.json $(shell find src test -name '*.ts')
@@ -10,7 +10,7 @@ help: ## list the targets
 up: node packages dist/src/main.js ## run a whole herd on this machine until Ctrl-C; options: make up ARGS='--cells 5'
 	@bin/pgherd up $(ARGS)
 
-test: node packages node_modules ## install what tests need and run all of them
+test: node test-packages node_modules ## install what tests need and run all of them
 	npm run --silent test
 
 check: node_modules ## types, lint and the fast tests
@@ -24,8 +24,24 @@ build: dist/src/main.js ## compile, if anything changed
 format: node_modules ## format the code and sort imports
 	npm run --silent format
 
+images: image-pgherd image-patroni ## build both images with docker; options: BASE=image NODE=image POSTGRESQL=16 IMAGE_TAG=1.0
+
+version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
+IMAGE_TAG ?= $(version)
+POSTGRESQL ?= 15
+build_args = $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$(version) $(BUILD_ARGS)
+
+image-pgherd:
+	docker build --tag pgherd:$(IMAGE_TAG) $(if $(NODE),--build-arg NODE=$(NODE)) $(build_args) .
+
+image-patroni:
+	docker build --tag pgherd-patroni:$(POSTGRESQL) --build-arg POSTGRESQL=$(POSTGRESQL) $(build_args) deploy/images/patroni
+
 packages: ## install the Debian packages that pgherd runs, if they are missing
 	@deploy/install/packages.sh
+
+test-packages:
+	@deploy/install/packages.sh test
 
 clean: ## remove what was built and installed in this clone
 	rm -rf dist node_modules coverage

@@ -28,6 +28,7 @@ const packageHome: Readonly<Record<string, string>> = {
   zod: 'schema',
   yaml: 'schema',
   commander: 'cli',
+  dockerode: 'cell',
 };
 
 /** What only one place may touch, so that everything else can be tested with a clock and an environment of its own. */

@@ -1,10 +1,14 @@
 #!/bin/sh
-# Installs the Debian packages that pgherd runs, if they are missing.
+# Installs the Debian packages that pgherd runs, if they are missing; with `test`, also those that only its tests need.
 # No service of this machine is started, stopped, enabled or changed by it: pgherd runs the programs itself.
 set -eu
 
 packages='etcd-server etcd-client patroni python3-etcd postgresql-15 haproxy'
 programs='etcd etcdctl patroni haproxy psql /usr/lib/postgresql/15/bin/postgres'
+if [ "${1-}" = test ]; then
+  packages="$packages docker.io debootstrap iptables iproute2"
+  programs="$programs dockerd docker-proxy debootstrap iptables ip"
+fi
 
 missing_programs() {
   for program in $programs; do
@@ -69,7 +73,7 @@ fi
 # Debian enables the services of new packages for the next boot.
 installed >"$work/after"
 for package in $(comm -13 "$work/before" "$work/after"); do
-  for unit in $(dpkg-query --listfiles "$package" | sed -n 's#^.*/systemd/system/\([^/@]*\.service\)$#\1#p'); do
+  for unit in $(dpkg-query --listfiles "$package" | sed -n 's#^.*/systemd/system/\([^/@]*\.\(service\|socket\)\)$#\1#p'); do
     if command -v systemctl >/dev/null; then
       systemctl --quiet disable "$unit" >/dev/null 2>&1 || true
     elif [ -e "/etc/init.d/${unit%.service}" ]; then

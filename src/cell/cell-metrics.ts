@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from '../engine/metrics.ts';
+import type { Release } from './proved-release.ts';
 import type { Runtime } from './runtime/runtime.ts';
 
 /** What a cell measures besides its engine. */
@@ -17,6 +18,7 @@ export class CellMetrics {
     });
     this.#ends.inc({ leader_key: 'released' }, 0);
     this.#ends.inc({ leader_key: 'not-leader' }, 0);
+    this.#ends.inc({ leader_key: 'unproven' }, 0);
     new Gauge({
       name: 'pgherd_nodes',
       help: 'Nodes on this cell, by what the runtime sees of them.',
@@ -34,7 +36,7 @@ export class CellMetrics {
     this.#starts.inc();
   }
 
-  ended(leaderKey: 'released' | 'not-leader'): void {
+  ended(leaderKey: Release): void {
     this.#ends.inc({ leader_key: leaderKey });
   }
 }

@@ -1,6 +1,10 @@
 import type { InstanceId, NodeId } from '../schema/ids.ts';
 import { leaderKey } from '../schema/patroni.ts';
 import type { Store } from '../store/store.ts';
+import type { Proof } from './runtime/runtime.ts';
+
+/** What became of the leader key of a node that ended. */
+export type Release = 'released' | 'not-leader' | 'unproven';
 
 /**
  * Proved release: the leader key of a node whose processes are gone is deleted at once, so that the replicas race for it
@@ -8,8 +12,9 @@ import type { Store } from '../store/store.ts';
  *
  * It is as safe as an expired lease, and rests on three facts in this order:
  *
- *  1. **No process of the node is left.** `Runtime.prove` resolves only then. Not "does not answer", not "was killed":
- *     the kernel has said that the node's PID namespace is empty (`runtime/process/proof.ts`). So nobody can write to the
+ *  1. **No process of the node is left.** `Runtime.prove` says so only then. Not "does not answer", not "was killed":
+ *     the kernel has said that the node's PID namespace is empty (`runtime/process/proof.ts`; `runtime/docker/proof.ts`
+ *     for containers, where it is not always possible). So nobody can write to the
  *     node's data, and nobody can renew or take the key in its name; only this cell may start the node, and does not
  *     before this function has returned, because the agent does one thing at a time for a node.
  *  2. **The key is read after that.** A key that names the node was put by a run that is over.
@@ -33,14 +38,15 @@ import type { Store } from '../store/store.ts';
  * | the store does not answer                                            | tried again; the node is not started before   |
  * | the answer to the delete is lost                                     | tried again: the key is gone or another's     |
  * | a last write of the dead Patroni arrives between reading and deleting | the comparison fails; read again: released    |
+ * | it cannot be proved (a container engine on another machine)          | nothing: the lease decides                    |
  * | two agents on one data directory                                     | the second does not start: the lock           |
  */
 export async function releaseLeaderKey(
   instance: InstanceId,
   node: NodeId,
-  { store, prove, signal }: { store: Store; prove: () => Promise<void>; signal: AbortSignal },
-): Promise<'released' | 'not-leader'> {
-  await prove();
+  { store, prove, signal }: { store: Store; prove: () => Promise<Proof>; signal: AbortSignal },
+): Promise<Release> {
+  if ((await prove()) === 'unproven') return 'unproven';
   const key = leaderKey(instance);
   for (;;) {
     const { kv } = await store.get(key, { signal });

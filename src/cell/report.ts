@@ -27,7 +27,7 @@ export function observedNode(
     node: assignment.node,
     state,
     spec_hash: isHere(sight) ? sight.specHash : '',
-    ports: state === 'running' && sight.state === 'running' ? portsByInternal(sight.ports) : {},
+    ports: sight.state === 'running' && isAnnounced(sight, state) ? portsByInternal(sight.ports) : {},
     restarts: memory.restarts,
     ...(sight.state === 'running' && sight.pid !== undefined && { pid: sight.pid }),
     ...(lastError !== undefined && state !== 'running' && { last_error: lastError }),
@@ -35,6 +35,10 @@ export function observedNode(
     ...(patroni?.pendingRestart && { pending_restart: true }),
   };
 }
+
+/** Whether others may be told where it is: when it answers, or when it waits for just that. */
+const isAnnounced = ({ looksItselfUp }: Extract<NodeSight, { state: 'running' }>, state: NodeState): boolean =>
+  state === 'running' || (looksItselfUp === true && state !== 'stopping');
 
 /** Patroni's words for it: `start failed`, `restart failed`, `crashed`, `initdb failed`, … */
 const isBroken = (patroni: PatroniStatus | undefined): patroni is PatroniStatus =>

@@ -27,7 +27,10 @@ const observedShape = z.object({
   state: z.enum(nodeStates),
   /** Hash of the assignment that the running node was started with. */
   spec_hash: z.string(),
-  /** Where the node's internal ports are reachable, host:port by internal port; empty unless running. */
+  /**
+   * Where the node's internal ports are reachable, host:port by internal port; empty unless it is running, or starting
+   * and waiting for its bindings, which say the same.
+   */
   ports: z.record(z.string(), z.string()),
   /** Starts after the first since the assignment. */
   restarts: z.number().int(),

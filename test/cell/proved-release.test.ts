@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { releaseLeaderKey } from '../../src/cell/proved-release.ts';
+import type { Proof } from '../../src/cell/runtime/runtime.ts';
 import type { InstanceId, NodeId } from '../../src/schema/ids.ts';
 import { leaderKey } from '../../src/schema/patroni.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
@@ -49,10 +50,20 @@ describe('releaseLeaderKey()', () => {
     return lease;
   };
   const leader = async () => (await others.get(key)).kv?.value;
+  let proof: Proof = 'proven';
   const prove = async () => {
     proofs += 1;
+    return proof;
   };
   const release = () => releaseLeaderKey(instance, node, { store, prove, signal });
+
+  it('touches nothing when nobody can prove that the node is gone', async () => {
+    proof = 'unproven';
+    await lead(node);
+    expect(await release()).to.equal('unproven');
+    expect(await leader()).to.equal(node);
+    proof = 'proven';
+  });
 
   it('releases the key of a dead leader', async () => {
     await lead(node);

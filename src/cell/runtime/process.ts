@@ -8,7 +8,7 @@ import { NodeDirectory, type NodeRecord } from './process/node-directory.ts';
 import { defaultNodePorts, type NodePortRange, Ports } from './process/ports.ts';
 import { type NodeSurroundings, ProcessNode } from './process/process-node.ts';
 import { linuxProcessTable } from './process-table.ts';
-import type { NodeOrder, NodeSight, Runtime } from './runtime.ts';
+import type { NodeOrder, NodeSight, Proof, Runtime } from './runtime.ts';
 
 /** How the process runtime is set up. */
 export interface ProcessRuntimeOptions {
@@ -156,8 +156,9 @@ export class ProcessRuntime implements Runtime {
     await this.#nodes.get(node)?.stop();
   }
 
-  async prove(node: NodeId): Promise<void> {
+  async prove(node: NodeId): Promise<Proof> {
     await this.#nodes.get(node)?.prove();
+    return 'proven';
   }
 
   async settle(node: NodeId): Promise<void> {

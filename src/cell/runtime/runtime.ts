@@ -13,7 +13,7 @@ import type { PatroniStatus } from '../../schema/patroni-status.ts';
  * `ended` survives restarts of the agent: it is left only by `settle`, after the agent dealt with the leader key.
  */
 export interface Runtime {
-  /** `process`, `simulated`: shown wherever the cell is. */
+  /** `process`, `docker`, `simulated`: shown wherever the cell is. */
   readonly name: string;
   /** What keeps this runtime from working, as a sentence; undefined when all is well. */
   readonly problem: string | undefined;
@@ -30,8 +30,11 @@ export interface Runtime {
   start(order: NodeOrder): Promise<void>;
   /** Stops a running node: politely, after a bounded time surely. Resolves when it is ended: no process is left. */
   stop(node: NodeId): Promise<void>;
-  /** Resolves only when no process of this ended node is left, and there can be none any more; kills what it finds. */
-  prove(node: NodeId): Promise<void>;
+  /**
+   * Kills what is left of this ended node. `proven`: no process of it is left, and there can be none any more. `unproven`:
+   * that cannot be known from here, now or later. Rejects when it is worth to ask again.
+   */
+  prove(node: NodeId): Promise<Proof>;
   /** Turns an ended node into a stopped one. */
   settle(node: NodeId): Promise<void>;
   /** Remembers that the data of this running node are those of a bootstrapped instance. */
@@ -43,6 +46,9 @@ export interface Runtime {
   /** Puts the data of a stopped node aside, where a person finds it. */
   discard(node: NodeId): Promise<void>;
 }
+
+/** Whether it is certain that no process of a node is left. */
+export type Proof = 'proven' | 'unproven';
 
 /** Everything needed to start a node. */
 export interface NodeOrder {
@@ -67,6 +73,8 @@ export type NodeSight =
       readonly instance: InstanceId;
       readonly specHash: string;
       readonly ports: NodePorts;
+      /** Patroni is not started before the node has read its own bindings. */
+      readonly looksItselfUp?: true;
       /** Of the process that all others of the node end with, where there is one. */
       readonly pid?: number;
       /** What Patroni last answered; undefined while it does not. */

@@ -1,5 +1,5 @@
 import type { NodeId } from '../../schema/ids.ts';
-import type { NodeOrder, NodeSight, Runtime } from './runtime.ts';
+import type { NodeOrder, NodeSight, Proof, Runtime } from './runtime.ts';
 import type { SimulatedHerd } from './simulated/simulated-herd.ts';
 import type { SimulatedNode } from './simulated/simulated-node.ts';
 
@@ -106,7 +106,9 @@ export class SimulatedRuntime implements Runtime {
     this.#handler(node);
   }
 
-  async prove(): Promise<void> {}
+  async prove(): Promise<Proof> {
+    return 'proven';
+  }
 
   async settle(node: NodeId): Promise<void> {
     const here = this.#nodes.get(node);
