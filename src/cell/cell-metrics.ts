@@ -1,3 +1,5 @@
+import type { StatsFs } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { Counter, Gauge, type Registry } from '../engine/metrics.ts';
 import type { Release } from './proved-release.ts';
 import type { Runtime } from './runtime/runtime.ts';
@@ -6,8 +8,10 @@ import type { Runtime } from './runtime/runtime.ts';
 export class CellMetrics {
   readonly #starts: Counter;
   readonly #ends: Counter;
+  readonly #rebuilds: Counter;
 
-  constructor(registry: Registry, runtime: Runtime) {
+  /** `dataDir` is where the nodes' data are, if there are any. */
+  constructor(registry: Registry, runtime: Runtime, dataDir?: string) {
     const registers = [registry];
     this.#starts = new Counter({ name: 'pgherd_node_starts_total', help: 'Starts of nodes on this cell.', registers });
     this.#ends = new Counter({
@@ -16,6 +20,12 @@ export class CellMetrics {
       labelNames: ['leader_key'],
       registers,
     });
+    this.#rebuilds = new Counter({
+      name: 'pgherd_node_rebuilds_total',
+      help: 'Nodes whose data were put aside, so that they begin without.',
+      registers,
+    });
+    if (dataDir !== undefined) diskMetrics(registry, dataDir);
     this.#ends.inc({ leader_key: 'released' }, 0);
     this.#ends.inc({ leader_key: 'not-leader' }, 0);
     this.#ends.inc({ leader_key: 'unproven' }, 0);
@@ -32,6 +42,10 @@ export class CellMetrics {
     });
   }
 
+  rebuilt(): void {
+    this.#rebuilds.inc();
+  }
+
   started(): void {
     this.#starts.inc();
   }
@@ -39,4 +53,22 @@ export class CellMetrics {
   ended(leaderKey: Release): void {
     this.#ends.inc({ leader_key: leaderKey });
   }
+}
+
+// A disk that cannot be asked has no series: `absent()` tells, and the registration says why.
+function diskMetrics(registry: Registry, dataDir: string): void {
+  const disk = (name: string, help: string, bytes: (of: StatsFs) => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      async collect() {
+        this.reset();
+        const of = await statfs(dataDir).catch(() => undefined);
+        if (of) this.set(bytes(of));
+        else this.remove();
+      },
+    });
+  disk('pgherd_cell_disk_bytes', 'Size of the disk that the nodes of this cell live on.', (of) => of.blocks * of.bsize);
+  disk('pgherd_cell_disk_available_bytes', 'What of it can still be written by nodes.', (of) => of.bavail * of.bsize);
 }

@@ -171,6 +171,7 @@ export class NodeConverger {
       events.record({ type: 'Warning', reason: 'NodeEnded', object: `instance/${instance}`, message });
     }
     if (!complete && (await this.#bootstrap.clear(instance, node, signal))) {
+      metrics.rebuilt();
       logger.warn({ node, instance }, 'put the data of an unfinished bootstrap aside');
     }
     await runtime.settle(node);

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { certificateMetrics } from '../engine/certificate-metrics.ts';
 import type { Logger } from '../engine/logger.ts';
 import { MeteredStore } from '../engine/metered-store.ts';
 import { collectProcessMetrics, Registry } from '../engine/metrics.ts';
@@ -10,6 +11,7 @@ import { connectionOf } from './connection.ts';
 import { usageFailure } from './failure.ts';
 import type { GlobalOptions } from './global-options.ts';
 import { daemonLogger } from './logging.ts';
+import { ServiceManager } from './service-manager.ts';
 import type { World } from './world.ts';
 
 /** What every daemon is given. */
@@ -31,12 +33,23 @@ export async function runDaemon(
   const connection = connectionOf(options, world.env);
   const registry = new Registry();
   collectProcessMetrics(registry);
+  const { ca, cert: client } = connection.tls ?? {};
+  certificateMetrics(registry, { ...(ca && { ca }), ...(client && { client }) });
   const host = connection.endpoints.map((endpoint) => endpoint.replace(/^https?:\/\//, '')).join(',');
   const store = new MeteredStore(world.connect(connection), new RequestMetrics(registry), host);
   const { clock } = world;
   const logger = daemonLogger(world, options);
   try {
-    await world.untilInterrupted((signal) => run({ store, connection, clock, logger, registry }, signal));
+    await world.untilInterrupted(async (signal) => {
+      const ended = new AbortController();
+      const told = new ServiceManager(world.env, clock, logger).run(AbortSignal.any([signal, ended.signal]));
+      try {
+        await run({ store, connection, clock, logger, registry }, signal);
+      } finally {
+        ended.abort();
+        await told;
+      }
+    });
   } finally {
     await store.close();
   }

@@ -10,6 +10,8 @@ import type { Compare, Store } from '../store/store.ts';
 import type { Clock } from '../time/clock.ts';
 import { BindingReconciler } from './binding-reconciler.ts';
 import { bootstrap } from './bootstrap.ts';
+import { listTargets } from './census/targets.ts';
+import { Timings } from './census/timings.ts';
 import { ControllerMetrics } from './controller-metrics.ts';
 import { FleetReconciler, fleetKey } from './fleet-reconciler.ts';
 import { InstanceReconciler } from './instance-reconciler.ts';
@@ -35,8 +37,10 @@ export interface ControllerDaemonOptions {
   readonly settings?: Partial<Settings>;
   /** Instances that are worked on at a time; default 32. */
   readonly concurrency?: number;
-  /** Where `/healthz`, `/readyz` and `/metrics` are served; nowhere when left out. */
+  /** Where `/healthz`, `/readyz`, `/metrics` and `/targets` are served; nowhere when left out. */
   readonly listen?: { readonly host: string; readonly port: number };
+  /** False: no series for single instances, for herds of thousands; default true. */
+  readonly instanceMetrics?: boolean;
 }
 
 const bindingsAfterMs = 1_000;
@@ -57,13 +61,14 @@ export async function runController(options: ControllerDaemonOptions, signal: Ab
   const waits = new Waits();
   const events = new EventRecorder({ ...common, source: 'controller' });
   const own = new ControllerMetrics(registry);
-  own.observe(registry, informers, herd);
+  own.observe(registry, informers, herd, { perInstance: options.instanceMetrics ?? true });
 
   const instanceReconciler = new InstanceReconciler({ ...common, informers, herd, waits, events, metrics: own });
   const fleetReconciler = new FleetReconciler({ ...common, informers, herd, events });
   const bindingIndex = new BindingIndex(informers, herd);
   const bindingReconciler = new BindingReconciler(store, informers, bindingIndex);
   let fence: Compare | undefined;
+  new Timings({ registry, informers, herd, clock, isLeading: () => fence !== undefined });
   const controller = (name: string, workers: number, reconcile: FencedReconcile) =>
     new Controller({
       clock,
@@ -73,7 +78,12 @@ export async function runController(options: ControllerDaemonOptions, signal: Ab
       concurrency: workers,
       async reconcile(key, context) {
         if (!fence) throw new TerminalError(`reconcile ${key} without leading`);
-        return reconcile(key, fence, context);
+        try {
+          return await reconcile(key, fence, context);
+        } catch (error) {
+          own.noteRefusal(error);
+          throw error;
+        }
       },
     });
   const instances = controller('instance', concurrency, (...args) => instanceReconciler.reconcile(...args));
@@ -107,6 +117,7 @@ export async function runController(options: ControllerDaemonOptions, signal: Ab
       logger,
       health: { instances: () => instances.stuck(), bindings: () => bindings.stuck(), fleet: () => fleet.stuck() },
       readiness: Object.fromEntries(informers.all.map((informer) => [informer.name, () => informer.unready()])),
+      documents: { '/targets': (query) => listTargets(query.get('job'), { cells: herd.cells, informers }) },
     });
     manager.add({ name: 'http', stage: 'http', run: (stopping) => server.run(stopping) });
   }

@@ -16,9 +16,11 @@ export interface HttpServerOptions {
   readonly health?: Readonly<Record<string, Check>>;
   /** By name: what must be well for this process to do its work now. */
   readonly readiness?: Readonly<Record<string, Check>>;
+  /** By path: what else is served, as JSON. */
+  readonly documents?: Readonly<Record<string, (query: URLSearchParams) => unknown>>;
 }
 
-/** Answers `/healthz`, `/readyz` and `/metrics`. */
+/** Answers `/healthz`, `/readyz`, `/metrics`, and the documents it is given. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
   #port = 0;
@@ -59,14 +61,17 @@ export class HttpServer {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { registry, health = {}, readiness = {} } = this.#options;
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    const { registry, health = {}, readiness = {}, documents = {} } = this.#options;
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
     if (request.method !== 'GET' && request.method !== 'HEAD') response.writeHead(405, { allow: 'GET, HEAD' }).end();
     else if (pathname === '/healthz') answerChecks(response, health);
     else if (pathname === '/readyz') answerChecks(response, readiness);
     else if (pathname === '/metrics') {
       const text = await registry.metrics();
       response.writeHead(200, { 'content-type': registry.contentType }).end(text);
+    } else if (Object.hasOwn(documents, pathname)) {
+      const text = JSON.stringify(documents[pathname]?.(searchParams));
+      response.writeHead(200, { 'content-type': 'application/json' }).end(text);
     } else response.writeHead(404).end();
   }
 }

@@ -43,6 +43,8 @@ export class RouteApplier {
   #waiting = new Set<number>();
   #waitingSinceMs: number | undefined;
   #lastRevision: bigint | undefined;
+  /** Since when something seen is not live. */
+  #dueSinceMs: number | undefined;
 
   constructor(options: RouteApplierOptions) {
     this.#options = options;
@@ -53,10 +55,16 @@ export class RouteApplier {
     return this.#broken;
   }
 
+  /** How long the oldest change that was seen has not been live; 0 when all are. */
+  get unappliedMs(): number {
+    return this.#dueSinceMs === undefined ? 0 : this.#options.clock.monotonic() - this.#dueSinceMs;
+  }
+
   /** Has the routes of these public ports looked at now; with none, only what is applied is told again. */
   look(publicPorts: Iterable<number>): void {
     for (const port of publicPorts) this.#waiting.add(port);
     this.#waitingSinceMs ??= this.#options.clock.monotonic();
+    this.#dueSinceMs ??= this.#waitingSinceMs;
     this.#bell.ring();
   }
 
@@ -76,7 +84,10 @@ export class RouteApplier {
       try {
         if (!(await this.#apply(ports, revision))) continue;
         this.#lastRevision = revision;
-        if (isServed) onApplied(revision, ports, clock.monotonic() - sinceMs);
+        if (isServed) {
+          this.#dueSinceMs = this.#waitingSinceMs;
+          onApplied(revision, ports, clock.monotonic() - sinceMs);
+        }
         backoff.reset();
       } catch (error) {
         const waitMs = backoff.next();

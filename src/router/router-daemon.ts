@@ -73,6 +73,8 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   const metrics = new RouterMetrics(registry, {
     routes: () => view.countStates(),
     refusedPorts: () => block.refused.length,
+    unappliedMs: () => applier.unappliedMs,
+    haproxyUp: () => block.problem === undefined,
   });
 
   const block = new PortBlock({

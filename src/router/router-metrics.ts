@@ -5,6 +5,10 @@ export interface RouterProbe {
   /** Instances by what becomes of new connections. */
   routes(): Readonly<Record<'open' | 'held' | 'shut', number>>;
   refusedPorts(): number;
+  /** How long the oldest change that was seen has not been live. */
+  unappliedMs(): number;
+  /** Whether HAProxy runs with what it was given. */
+  haproxyUp(): boolean;
 }
 
 /** `router_*`. */
@@ -40,6 +44,22 @@ export class RouterMetrics {
       registers,
       collect() {
         this.set(probe.refusedPorts());
+      },
+    });
+    new Gauge({
+      name: 'router_unapplied_seconds',
+      help: 'How long the oldest change of keys that was seen has not been live in HAProxy; 0 when all are.',
+      registers,
+      collect() {
+        this.set(probe.unappliedMs() / 1000);
+      },
+    });
+    new Gauge({
+      name: 'router_haproxy_up',
+      help: '1 while HAProxy runs, 0 while it does not.',
+      registers,
+      collect() {
+        this.set(probe.haproxyUp() ? 1 : 0);
       },
     });
   }

@@ -54,9 +54,15 @@ describe('HttpServer', () => {
     expect(text).to.include('herd_total 3\n');
   });
 
+  it('serves documents, made for what is asked', async () => {
+    await start({ documents: { '/targets': (query) => [query.get('job')] } });
+    expect(await get('/targets?job=cell')).to.deep.equal({ status: 200, type: 'application/json', text: '["cell"]' });
+  });
+
   it('answers nothing else', async () => {
     await start();
     expect(await get('/')).to.include({ status: 404 });
+    expect(await get('/constructor')).to.include({ status: 404 });
     expect(await get('/metrics', 'POST')).to.include({ status: 405 });
   });
 

@@ -21,6 +21,7 @@ interface ControllerOptions {
   readonly metrics: string;
   readonly cellLostAfter: string;
   readonly repairAfter: string;
+  readonly instanceMetrics: boolean;
 }
 
 /** `pgherd controller`: the daemon that decides. */
@@ -53,6 +54,9 @@ export const controller: Register = (program, world) => {
       .default('7d')
       .env('PGHERD_PORT_QUARANTINE'),
     metricsOption(9300),
+    new Option('--no-instance-metrics', 'no series for single instances, for herds of thousands').env(
+      'PGHERD_NO_INSTANCE_METRICS',
+    ),
   ])
     .addHelpText('after', '\nExample:\n  $ pgherd controller --ports 30000-32767')
     .action(async (_, self) => {
@@ -67,9 +71,10 @@ export const controller: Register = (program, world) => {
         portQuarantineMs: durationOf('--port-quarantine', options.portQuarantine),
         ...(options.catalog !== undefined && { catalog: readCatalog(options.catalog) }),
       };
+      const { instanceMetrics } = options;
       const listen = hostAndPort('--metrics', options.metrics);
       await runDaemon(world, options, (parts, signal) =>
-        runController({ ...parts, identity, settings, listen }, signal),
+        runController({ ...parts, identity, settings, listen, instanceMetrics }, signal),
       );
     });
 };

@@ -32,10 +32,10 @@ import {
   type AssignmentFacts,
   assignmentFacts,
   type MemberFacts,
-  memberFacts,
   type ObservedFacts,
   observedFacts,
   type RouterFacts,
+  readMember,
   routerFacts,
   type StateFacts,
   stateFacts,
@@ -59,7 +59,7 @@ export type InstanceFact =
 /** Below `/service/`. */
 export type ScopeFact =
   | Fact<'state', Parsed<StateFacts>>
-  | Fact<'member', Parsed<MemberFacts>>
+  | (Fact<'member', Parsed<MemberFacts>> & { readonly position?: number })
   | Fact<'leader', string>
   | Fact<'failover', string>
   | Fact<'initialize', string>
@@ -105,7 +105,7 @@ export function readScopeFact({ key, value }: KeyValue): ScopeFact {
   if (rest === 'leader' || rest === 'failover' || rest === 'initialize' || rest === 'config') {
     return { kind: rest, value };
   }
-  if (rest?.startsWith('members/')) return { kind: 'member', value: memberFacts(value) };
+  if (rest?.startsWith('members/')) return { kind: 'member', ...readMember(value) };
   return unknown;
 }
 

@@ -58,6 +58,8 @@ export interface RouterFacts {
   readonly appliedRevision: bigint;
   readonly refusedPorts: readonly number[];
   readonly ports: PortRange | undefined;
+  /** Where it serves /metrics, host:port. */
+  readonly metrics: string | undefined;
 }
 
 /** Reads `/cells/assignments/<cell>/<node>`. */
@@ -96,11 +98,15 @@ export function observedFacts(text: string, node: NodeId): Parsed<ObservedFacts>
 }
 
 /** Reads `/service/<id>/members/<node>`. */
-export function memberFacts(text: string): Parsed<MemberFacts> {
+export const memberFacts = (text: string): Parsed<MemberFacts> => readMember(text).value;
+
+/** Reads a member key together with the WAL position in it, which every heartbeat moves and no decision depends on. */
+export function readMember(text: string): { readonly value: Parsed<MemberFacts>; readonly position?: number } {
   const parsed = parseMember(text);
-  if (!parsed.ok) return parsed;
-  const { state, role, pending_restart } = parsed.value;
-  return good({ state, primary: isPrimaryRole(role), pendingRestart: pending_restart ?? false });
+  if (!parsed.ok) return { value: parsed };
+  const { state, role, pending_restart, xlog_location } = parsed.value;
+  const value = good({ state, primary: isPrimaryRole(role), pendingRestart: pending_restart ?? false });
+  return xlog_location === undefined ? { value } : { value, position: xlog_location };
 }
 
 /** Reads `/service/<id>/state`. */
@@ -128,12 +134,13 @@ export function stateFacts(text: string): Parsed<StateFacts> {
 export function routerFacts(text: string): Parsed<RouterFacts> {
   const parsed = parseRouter(text);
   if (!parsed.ok) return parsed;
-  const { address, applied_revision, refused_ports, ports } = parsed.value;
+  const { address, applied_revision, refused_ports, ports, metrics } = parsed.value;
   const range = parsePortRange(ports);
   return good({
     address,
     appliedRevision: BigInt(applied_revision),
     refusedPorts: refused_ports,
     ports: range.ok ? range.value : undefined,
+    metrics,
   });
 }

@@ -48,7 +48,7 @@ function wakeOnScope(change: Change<ScopeFact>, { scopes }: Informers, wake: Wak
   // A switchover that Patroni ended changes the leader key; asking again at once would go round in circles.
   if (kind === 'unknown' || kind === 'failover') return;
   if (kind === 'leader' && !isInitial(change)) wake(instance, 'now');
-  else if (entry && change.old && isSame(entry.value, change.old.value)) {
+  else if (entry && change.old && isSame(entry.value.value, change.old.value.value)) {
     // A member that goes on claiming to lead after another took the key is no mere heartbeat.
     const claims =
       kind === 'member' && entry.value.kind === kind && entry.value.value.ok && entry.value.value.value.primary;
@@ -127,5 +127,5 @@ function wakeAll(instances: Iterable<InstanceId>, wake: Wake): void {
 
 const isInitial = <T>(change: Change<T>): boolean => change.type === 'put' && change.initial;
 
-// Facts hold no revisions (a router's are looked at apart), so that equal text means an equal fact.
+// The values of facts hold no revisions (a router's are looked at apart), so that equal text means an equal fact.
 const isSame = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
