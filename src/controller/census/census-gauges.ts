@@ -45,7 +45,9 @@ export function lagBytes({ nodes, leader }: CountedInstance): number | undefined
 }
 
 /** Whether there is something to worry about when the instance has no leader. */
-export const shouldLead = ({ state }: CountedInstance): boolean => state?.accepted !== undefined && !state.deleting;
+export function shouldLead({ state }: CountedInstance): boolean {
+  return state?.accepted !== undefined && !state.deleting && !state.deleted && !state.accepted.hibernated;
+}
 
 /** Whether the instance is to have replicas. */
 export const shouldFollow = (instance: CountedInstance): boolean =>

@@ -43,6 +43,13 @@ export function fleetMetrics(registry: Registry, census: () => readonly CountedI
   );
   gauge(
     registry,
+    'pgherd_deletions_held',
+    'Instances whose documents are gone but that run on, because so many went at once.',
+    [],
+    (set) => set({}, census().filter(({ state }) => state?.deletionHeld).length),
+  );
+  gauge(
+    registry,
     'pgherd_instances_without_replica',
     'Instances that should have replicas of which none is known to stream.',
     [],

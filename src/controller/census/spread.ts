@@ -1,6 +1,7 @@
 import type { CellId } from '../../schema/ids.ts';
 import type { InstanceSpec } from '../../schema/instance-spec.ts';
-import { inPool, zoneOf } from '../decide/placement.ts';
+import { lastZone } from '../decide/cell-health.ts';
+import { inPool } from '../decide/placement.ts';
 import type { CellView } from '../view/instance-view.ts';
 import type { CountedInstance } from './census.ts';
 
@@ -21,8 +22,13 @@ export class Spread {
   /** Nodes on cells whose zone is not known now count as well spread. */
   sharesZone({ nodes, state }: CountedInstance): boolean {
     if (!state?.accepted) return false;
-    const zones = nodes.map(({ cell }) => zoneOf(this.#cells.get(cell)) ?? `of ${cell}`);
+    const zones = nodes.map(({ cell }) => this.#zone(cell) ?? `of ${cell}`);
     return new Set(zones).size < Math.min(nodes.length, this.#zones(state.accepted.pool));
+  }
+
+  #zone(id: CellId): string | undefined {
+    const cell = this.#cells.get(id);
+    return cell && lastZone(cell);
   }
 
   #zones(pool: InstanceSpec['pool']): number {

@@ -139,6 +139,22 @@ describe('the metrics of the fleet', () => {
     });
   });
 
+  it('tell of cells that operators drain, of held deletions, and of the brake', async () => {
+    observe();
+    const { world } = watched;
+    world.put('/cells/maintenance/n2', { mode: 'drain' });
+    world.put('/cells/brake', { since: '2026-01-01T00:00:00Z', reason: 'two of three are gone' });
+    world.put('/cells/health/n3', { health: 'Lost', since: '2026-01-01T00:00:00Z', zone: 'z3' });
+    world.delete('/cells/registered/n3');
+    world.put('/service/f2/state', { ...world.state('f2'), deletion_held: true });
+    await settle();
+    expect(await watched.series('pgherd_cells_in_maintenance')).to.include({ 'mode=drain': 1, 'mode=cordon': 0 });
+    expect(await watched.series('pgherd_cell_draining')).to.include({ 'cell=n2,zone=z2': 1, 'cell=n3,zone=z3': 0 });
+    expect(await watched.series('pgherd_cells')).to.include({ 'health=lost,room=no': 1 });
+    expect(await watched.series('pgherd_replacement_braked')).to.deep.equal({ '': 1 });
+    expect(await watched.series('pgherd_deletions_held')).to.deep.equal({ '': 1 });
+  });
+
   it('have no series for single instances when that is not wanted', async () => {
     observe(false);
     const text = await watched.registry.metrics();
