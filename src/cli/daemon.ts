@@ -12,6 +12,7 @@ import { usageFailure } from './failure.ts';
 import type { GlobalOptions } from './global-options.ts';
 import { daemonLogger } from './logging.ts';
 import { ServiceManager } from './service-manager.ts';
+import { keepHeapSmall } from './small-heap.ts';
 import type { World } from './world.ts';
 
 /** What every daemon is given. */
@@ -30,6 +31,7 @@ export async function runDaemon(
   options: GlobalOptions,
   run: (parts: DaemonParts, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
+  keepHeapSmall();
   const connection = connectionOf(options, world.env);
   const registry = new Registry();
   collectProcessMetrics(registry);
