@@ -123,6 +123,7 @@ function describeCell(options: CellOptions, url: string | undefined, problem: st
     version,
     boot_id: bootId,
     ...(url && { metrics: new URL(url).host }),
+    ...(runtime.disk && { disk: runtime.disk }),
     ...(problem && { problem }),
   };
 }

@@ -20,6 +20,8 @@ export interface ProcessRuntimeOptions {
   readonly clock: Clock;
   readonly ports?: NodePortRange;
   readonly programs?: Programs;
+  /** How long data are kept that were put aside; default a week. */
+  readonly trashRetentionMs?: number;
   /** How long a node may take to stop by itself before it is killed. */
   readonly stopPatienceMs?: number;
   /** Never wait for the disk: for tests, whose data may be lost. */
@@ -27,6 +29,9 @@ export interface ProcessRuntimeOptions {
 }
 
 const inspectionIntervalMs = 10_000;
+const trashIntervalMs = 60_000;
+/** How long data are kept that were put aside, unless told otherwise. */
+export const defaultTrashRetentionMs = 7 * 24 * 3_600_000;
 
 /**
  * Runs nodes as processes of this machine: the real Patroni and PostgreSQL, as an unprivileged user, each node in a PID
@@ -45,6 +50,8 @@ export class ProcessRuntime implements Runtime {
   #adopting: Promise<void> | undefined;
   #adopted = false;
   #problem: string | undefined;
+  #disk: Runtime['disk'];
+  #trashAtMs = 0;
 
   constructor(options: ProcessRuntimeOptions) {
     this.#options = options;
@@ -54,6 +61,10 @@ export class ProcessRuntime implements Runtime {
 
   get problem(): string | undefined {
     return this.#problem;
+  }
+
+  get disk(): Runtime['disk'] {
+    return this.#disk;
   }
 
   onChange(handler: (node: NodeId) => void): void {
@@ -106,6 +117,7 @@ export class ProcessRuntime implements Runtime {
     this.#adopted = true;
     for (const node of this.#nodes.keys()) this.#handler(node);
     this.#problem = await this.#directory.problem();
+    this.#disk = await this.#directory.fullness();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -114,6 +126,8 @@ export class ProcessRuntime implements Runtime {
         await this.#options.clock.sleep(inspectionIntervalMs, signal);
         if (!this.#adopted) await this.adopt();
         this.#problem = (await this.#directory.problem()) ?? (this.#adopted ? undefined : this.#problem);
+        this.#disk = await this.#directory.fullness();
+        await this.#emptyTrash();
       }
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -121,6 +135,14 @@ export class ProcessRuntime implements Runtime {
       for (const node of this.#nodes.values()) node.leave();
       this.#directory.unlock();
     }
+  }
+
+  // Whatever is wrong with it is no reason to stop watching over nodes.
+  async #emptyTrash(): Promise<void> {
+    const { clock, trashRetentionMs = defaultTrashRetentionMs } = this.#options;
+    if (clock.monotonic() < this.#trashAtMs) return;
+    this.#trashAtMs = clock.monotonic() + Math.min(trashIntervalMs, trashRetentionMs);
+    await this.#directory.emptyTrash(trashRetentionMs).catch(() => {});
   }
 
   async start(order: NodeOrder): Promise<void> {

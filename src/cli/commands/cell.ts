@@ -7,6 +7,7 @@ import { SimulatedHerd } from '../../cell/runtime/simulated/simulated-herd.ts';
 import { SimulatedRuntime } from '../../cell/runtime/simulated.ts';
 import { addOptions, hostAndPort, metricsOption, onExitOption, runDaemon } from '../daemon.ts';
 import { defaultDataDir } from '../data-dir.ts';
+import { durationOf } from '../duration-option.ts';
 import { usageFailure } from '../failure.ts';
 import { optionsOf } from '../global-options.ts';
 import { cellIdOf } from '../ids.ts';
@@ -20,6 +21,7 @@ interface CellOptions {
   readonly label?: readonly string[];
   readonly runtime: 'process' | 'simulated';
   readonly dataDir?: string;
+  readonly trashRetention: string;
   readonly maxNodes: string;
   readonly memoryMb: string;
   readonly onExit: 'leave' | 'stop';
@@ -49,6 +51,9 @@ export const cell: Register = (program, world) => {
       .default('process')
       .env('PGHERD_RUNTIME'),
     new Option('--data-dir <dir>', 'where the databases live').env('PGHERD_DATA_DIR'),
+    new Option('--trash-retention <duration>', 'how long data are kept that nobody orders any more')
+      .default('7d')
+      .env('PGHERD_TRASH_RETENTION'),
     new Option('--max-nodes <number>', 'how many nodes it takes').default('100').env('PGHERD_MAX_NODES'),
     new Option('--memory-mb <megabytes>', 'how much memory its nodes may be given')
       .default(String(memoryMb), '80 % of the machine')
@@ -67,6 +72,7 @@ Examples:
       const options = optionsOf<CellOptions>(self);
       const id = cellIdOf(options.id);
       const dataDir = options.dataDir ?? defaultDataDir('cell', world.env);
+      const trashRetentionMs = durationOf('--trash-retention', options.trashRetention);
       const settings = {
         cell: id,
         hostname: id,
@@ -86,7 +92,9 @@ Examples:
       await runDaemon(world, options, async (parts, signal) => {
         if (options.runtime === 'process') {
           const { connection, clock } = parts;
-          const runtime = new ProcessRuntime({ dataDir, address: options.address, store: connection, clock });
+          const runtime = new ProcessRuntime({
+            ...{ dataDir, address: options.address, store: connection, clock, trashRetentionMs },
+          });
           return runCell({ ...parts, ...settings, runtime }, signal);
         }
         const herd = new SimulatedHerd(parts);

@@ -11,7 +11,7 @@ export interface Need {
 
 /**
  * The order in which cells are chosen for the next node of an instance that already has nodes on `held`: cells without
- * a node of it first, then the zone with the fewest of its nodes, then the cell with the fewest nodes, then by name.
+ * a node of it first, then those whose disk is not nearly full, then the zone with the fewest of its nodes, then the cell with the fewest nodes, then by name.
  */
 export function rankCells(cells: readonly CellView[], held: readonly CellView[]): CellView[] {
   return [...cells].sort(comparator(held));
@@ -45,7 +45,6 @@ export function refusal(cell: CellView, need: Need): string | undefined {
   if (!inPool(cell.id, registration.value, need.pool)) return 'outside the pool';
   if (cell.inMaintenance) return 'in maintenance';
   if (registration.value.problem !== undefined) return 'reporting a problem';
-  if (registration.value.disk) return 'short of disk space';
   const { capacity } = registration.value;
   if (cell.nodes >= capacity.nodes || cell.memoryMb + need.memoryMb > capacity.memory_mb) return 'full';
   return undefined;
@@ -75,6 +74,9 @@ export function inPool(id: CellId, registration: CellRegistration, pool: Instanc
 export const zoneOf = (cell: CellView | undefined): string | undefined =>
   cell?.registration?.ok ? cell.registration.value.zone : undefined;
 
+const isFilling = (cell: CellView): boolean =>
+  cell.registration?.ok === true && cell.registration.value.disk !== undefined;
+
 function comparator(held: readonly CellView[]): (one: CellView, other: CellView) => number {
   const used = new Set(held.map((cell) => cell.id));
   const perZone = new Map<string | undefined, number>();
@@ -82,6 +84,7 @@ function comparator(held: readonly CellView[]): (one: CellView, other: CellView)
   const inZone = (cell: CellView) => perZone.get(zoneOf(cell)) ?? 0;
   return (one, other) =>
     Number(used.has(one.id)) - Number(used.has(other.id)) ||
+    Number(isFilling(one)) - Number(isFilling(other)) ||
     inZone(one) - inZone(other) ||
     one.nodes - other.nodes ||
     (one.id < other.id ? -1 : 1);

@@ -1,10 +1,11 @@
-import { access, constants, mkdir, readdir, statfs } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NodeId } from '../../../schema/ids.ts';
 import type { Clock } from '../../../time/clock.ts';
 import { checkReach, type NodeUser } from './command-line.ts';
 import { DirectoryInUseError, lockDirectory } from './directory-lock.ts';
 
+const nearlyFullPercent = 90;
 const leastFreeBytes = 64 * 1024 * 1024;
 
 /** Where the nodes of one cell live: `nodes/`, `trash/`, and the lock. */
@@ -52,6 +53,28 @@ export class DataDirectory {
     }
   }
 
+  /** How full the disk is, in whole percent, once that is nearly all of it; undefined before, or when nobody can tell. */
+  async fullness(): Promise<{ directory: string; used_percent: number } | undefined> {
+    try {
+      const { blocks, bfree, bavail } = await statfs(this.#path);
+      // As df counts: what is kept for root is no room.
+      const used = blocks - bfree;
+      const percent = Math.ceil((used * 100) / Math.max(1, used + bavail));
+      return percent >= nearlyFullPercent ? { directory: this.#path, used_percent: percent } : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Deletes what was put aside longer ago; resolves with how much that was. */
+  async emptyTrash(retentionMs: number): Promise<number> {
+    const trash = join(this.#path, 'trash');
+    const names = await readdir(trash).catch(() => []);
+    const old = names.filter((name) => this.#clock.now() - putAsideMs(name) > retentionMs);
+    for (const name of old) await rm(join(trash, name), { recursive: true, force: true });
+    return old.length;
+  }
+
   #unusable(error: unknown): string {
     return `cannot use data directory ${this.#path}: ${(error as Error).message}`;
   }
@@ -67,4 +90,10 @@ export class DataDirectory {
     const when = new Date(this.#clock.now()).toISOString().replaceAll(':', '');
     return join(trash, `${name}-${when}`);
   }
+}
+
+// The name ends with when: see `trash`. What somebody else has put there stays.
+function putAsideMs(name: string): number {
+  const [, day, hours, minutes, rest] = /-(\d{4}-\d\d-\d\d)T(\d\d)(\d\d)(\d\d\.\d{3})Z$/.exec(name) ?? [];
+  return day === undefined ? Number.POSITIVE_INFINITY : Date.parse(`${day}T${hours}:${minutes}:${rest}Z`);
 }
