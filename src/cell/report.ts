@@ -32,6 +32,7 @@ export function observedNode(
     ...(sight.state === 'running' && sight.pid !== undefined && { pid: sight.pid }),
     ...(lastError !== undefined && state !== 'running' && { last_error: lastError }),
     ...(state === 'running' && patroni?.streaming && { streaming: [...patroni.streaming] }),
+    ...(state === 'running' && patroni?.catchingUp && { catching_up: [...patroni.catchingUp] }),
     ...(patroni?.pendingRestart && { pending_restart: true }),
   };
 }

@@ -37,6 +37,8 @@ const observedShape = z.object({
   last_error: z.string().optional(),
   /** On the leader's node only: the members that stream from it now, sorted (Patroni's `running` does not say that). */
   streaming: z.array(z.string().transform((id) => id as NodeId)).optional(),
+  /** On the leader's node only: the members that are connected and behind, sorted; absent when there are none. */
+  catching_up: z.array(z.string().transform((id) => id as NodeId)).optional(),
   /** Of the process on the cell that all others of the node end with: for people who look for it there. */
   pid: z.number().int().optional(),
   /** True when Patroni waits for a restart to apply a parameter. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { accountShape } from './credentials.ts';
-import type { InstanceId } from './ids.ts';
+import type { InstanceId, NodeId } from './ids.ts';
 import { instanceSpecShape } from './instance-spec.ts';
 import { parseJson } from './json.ts';
 import type { Parsed } from './parsed.ts';
@@ -55,6 +55,10 @@ const stateShape = z.object({
   accepted: instanceSpecShape.optional(),
   conditions: z.array(conditionShape),
   last_operation: z.object({ state: z.enum(['in progress', 'succeeded', 'failed']), description: z.string() }),
+  /** Replicas that cannot follow, and since when; absent when all do. */
+  unwell: z.array(z.object({ node: z.string().transform((id) => id as NodeId), since: z.string() })).optional(),
+  /** When replicas were built anew: the last ones. */
+  repairs: z.array(z.string()).optional(),
   leader: z.string().optional(),
   /** host:port that clients connect to. */
   endpoint: z.string().optional(),
@@ -75,8 +79,9 @@ const stateShape = z.object({
   /** While nodes are stopped by order: the one that led last. It has all the data, so it is started first. */
   led_last: z.string().optional(),
 });
-export type ObservedState = z.infer<typeof stateShape>;
-export const parseObservedState = (text: string): Parsed<ObservedState> => parseJson(text, stateShape);
+export type ObservedState = z.output<typeof stateShape>;
+export const parseObservedState = (text: string): Parsed<ObservedState> =>
+  parseJson(text, stateShape as unknown as z.ZodType<ObservedState>);
 
 /** The condition of that type, undefined when it does not apply. */
 export const condition = (

@@ -18,18 +18,24 @@ export interface PatroniStatus {
   readonly pendingRestart: boolean;
   /** The members that stream from this node, sorted; undefined unless it is a primary, because only a primary knows. */
   readonly streaming: readonly NodeId[] | undefined;
+  /** The members that are connected to this primary and are behind, sorted; left out when there are none. */
+  readonly catchingUp?: readonly NodeId[];
 }
 
 export function parsePatroniStatus(text: string): Parsed<PatroniStatus> {
   const answer = parseJson(text, answerShape);
   if (!answer.ok) return answer;
   const { state, role, pending_restart = false, replication = [] } = answer.value;
-  const streaming = replication.filter((each) => each.state === 'streaming').map((each) => each.application_name);
+  const names = (states: readonly string[]) =>
+    replication.filter((each) => states.includes(each.state)).map((each) => each.application_name);
+  const streaming = new Set(names(['streaming']));
+  const catchingUp = names(['startup', 'catchup']).filter((name) => !streaming.has(name));
   return good({
     state,
     role,
     pendingRestart: pending_restart,
     // A member that reconnects is listed twice for a moment.
-    streaming: isPrimaryRole(role) ? ([...new Set(streaming)].sort() as NodeId[]) : undefined,
+    streaming: isPrimaryRole(role) ? ([...streaming].sort() as NodeId[]) : undefined,
+    ...(isPrimaryRole(role) && catchingUp.length > 0 && { catchingUp: [...new Set(catchingUp)].sort() as NodeId[] }),
   });
 }

@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
+import type { NodeId } from '../../schema/ids.ts';
 import { isPrimaryRole } from '../../schema/patroni.ts';
 import { type PatroniStatus, parsePatroniStatus } from '../../schema/patroni-status.ts';
 import type { Clock } from '../../time/clock.ts';
@@ -10,6 +11,7 @@ const restIntervalMs = 5000;
 const timeoutMs = 2000;
 // One answer lost on a busy machine is no news; three are.
 const failuresBelieved = 3;
+const answersBelieved = 3;
 
 /** Asks one node's Patroni how it is: often while that changes or others wait for it, seldom at rest. */
 export class StatusPoller {
@@ -18,6 +20,7 @@ export class StatusPoller {
   #onAsked = () => {};
   #status: PatroniStatus | undefined;
   #failures = 0;
+  readonly #connected = new Map<NodeId, number>();
 
   constructor() {
     this.asked = new Promise((resolve) => {
@@ -33,7 +36,7 @@ export class StatusPoller {
   /** Polls until aborted; calls back when the answer differs from the one before. */
   async run(address: string, clock: Clock, onChange: () => void, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const answer = await ask(address, clock, signal);
+      const answer = this.#believe(await ask(address, clock, signal));
       if (signal.aborted) return;
       this.#failures = answer ? 0 : this.#failures + 1;
       const status = answer ?? (this.#failures < failuresBelieved ? this.#status : undefined);
@@ -47,6 +50,16 @@ export class StatusPoller {
         return;
       }
     }
+  }
+
+  // One that connects, is refused and connects again is seen by chance: who catches up is there each time.
+  #believe(answer: PatroniStatus | undefined): PatroniStatus | undefined {
+    if (!answer) return undefined;
+    const { catchingUp = [], ...rest } = answer;
+    for (const node of this.#connected.keys()) if (!catchingUp.includes(node)) this.#connected.delete(node);
+    for (const node of catchingUp) this.#connected.set(node, (this.#connected.get(node) ?? 0) + 1);
+    const steady = catchingUp.filter((node) => (this.#connected.get(node) ?? 0) >= answersBelieved);
+    return steady.length > 0 ? { ...rest, catchingUp: steady } : rest;
   }
 
   #intervalMs(): number {

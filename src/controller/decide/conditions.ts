@@ -164,8 +164,11 @@ function retiring(
   return claim('Deleting', 'True', 'Stopping', `${names(running)} still to stop; ${kept}`);
 }
 
-function degradations(view: InstanceView, { problems, nodes, health, admission, specHash, route }: Findings): Remark[] {
-  const found = [...problems];
+function degradations(
+  view: InstanceView,
+  { problems, remarks = [], nodes, health, admission, specHash, route }: Findings,
+): Remark[] {
+  const found = [...problems, ...remarks];
   if (route.reason === 'PortConflict') found.push({ reason: route.reason, message: route.message });
   if (admission.course !== 'delete') {
     for (const node of nodes) {

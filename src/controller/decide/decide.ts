@@ -19,6 +19,7 @@ import { readNodes } from './nodes.ts';
 import type { Pass } from './pass.ts';
 import { mergeConfiguration } from './patroni-configuration.ts';
 import { findProblems } from './problems.ts';
+import { findUnwell } from './repair.ts';
 import { readRoute } from './route.ts';
 import { decideRouting } from './routing.ts';
 import { forgetErased } from './scale-down.ts';
@@ -41,8 +42,10 @@ export function decide(view: InstanceView, now: Date, random: RandomInt): Decisi
   const config = orders && view.config ? mergeConfiguration(view.config.value, orders.configuration) : good(undefined);
   const problems = [...read.problems, ...admission.problems, ...findProblems(view, admission, config)];
   const health = readHealth(view, read.nodes);
+  const unwell = course === 'converge' ? findUnwell(view, read.nodes, health, orders?.specHash, now) : [];
   const acts = course === 'converge' && problems.length === 0;
-  const pass: Pass | undefined = acts && orders ? { view, spec, plan, orders, health, now, draft, random } : undefined;
+  const pass: Pass | undefined =
+    acts && orders ? { view, spec, plan, orders, health, unwell, now, draft, random } : undefined;
 
   let membership: Membership = { nodes: read.nodes, waiting: undefined };
   if (pass) {
@@ -69,6 +72,10 @@ export function decide(view: InstanceView, now: Date, random: RandomInt): Decisi
     admission,
     problems,
     health,
+    unwell: unwell.filter(({ node }) =>
+      membership.nodes.some(({ id, desired }) => id === node && desired === 'running'),
+    ),
+    repairs: draft.repairs ?? (view.state?.value.ok ? view.state.value.value.repairs : []),
     specHash: orders?.specHash,
     port: routing.port,
     route,

@@ -47,6 +47,8 @@ export class Draft {
   readonly #placements: Placement[] = [];
   takesPort: number | undefined;
   requeueAfterMs: number | undefined;
+  /** When replicas were built anew, if one is now. */
+  repairs: readonly string[] | undefined;
   isProgress = false;
   moves = 0;
   waitsForRoom = false;

@@ -2,6 +2,7 @@ import type { ObservedState } from '../../schema/observed-state.ts';
 import type { Admission } from './admission.ts';
 import type { Health } from './health.ts';
 import type { SoundNode } from './nodes.ts';
+import type { Unwell } from './repair.ts';
 import type { Route } from './route.ts';
 
 /** Something worth saying: a word for programs, a sentence for people. */
@@ -16,6 +17,8 @@ export interface Membership {
   readonly nodes: readonly SoundNode[];
   /** What their number or place waits for; undefined when it is as wanted. */
   readonly waiting: Remark | undefined;
+  /** What else people should know of them. */
+  readonly remarks?: readonly Remark[];
 }
 
 /** Everything a pass found out and decided, as the state is to tell it. */
@@ -24,6 +27,9 @@ export interface Findings extends Membership {
   /** What cannot be read or does not fit together: while there is anything, no node is placed or removed. */
   readonly problems: readonly Remark[];
   readonly health: Health;
+  readonly unwell: readonly Unwell[];
+  /** When replicas were built anew. */
+  readonly repairs: readonly string[];
   /** Of the order that a running node of the spec in force has. */
   readonly specHash: string | undefined;
   readonly port: number | undefined;

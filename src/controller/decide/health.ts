@@ -11,6 +11,8 @@ export interface Health {
   readonly leader: SoundNode | undefined;
   /** The members that stream from the leader; undefined when it is not known now. */
   readonly streaming: ReadonlySet<NodeId> | undefined;
+  /** The members that are connected to the leader and behind. */
+  readonly catchingUp: ReadonlySet<NodeId>;
   /** Another member that claims to lead although the leader key was written before it was heard of. */
   readonly pretender: NodeId | undefined;
 }
@@ -23,6 +25,7 @@ export function readHealth(view: InstanceView, nodes: readonly SoundNode[]): Hea
   return {
     leader,
     streaming: heard ? new Set(leader.observed?.value.streaming) : undefined,
+    catchingUp: new Set(heard ? leader.observed?.value.catchingUp : undefined),
     pretender: key && findPretender(view, key.value, key.modRevision),
   };
 }

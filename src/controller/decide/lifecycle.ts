@@ -6,13 +6,15 @@ import { beginMove } from './move.ts';
 import { describeMoves, moves } from './moving.ts';
 import type { SoundNode } from './nodes.ts';
 import type { Pass } from './pass.ts';
+import { decideRepair } from './repair.ts';
 import { decideRollout } from './rollout.ts';
 import { forgetErased, removeWorst, waitingForCell, withdrawUnstarted } from './scale-down.ts';
 import { placeNodes } from './scale-up.ts';
 
 /**
  * Stops the nodes that are fenced, and wakes those that were ordered to stop and are wanted again. Then brings the nodes
- * to number and place, in this order, one step of the last three at a time: forget the nodes that are erased; withdraw those that were never started and are not wanted; place what is missing;
+ * to number and place, in this order, one step of the last three at a time: forget the nodes that are erased; withdraw
+ * those that were never started and are not wanted; build anew a replica that cannot follow; place what is missing;
  * when a node is to be elsewhere, place one more; remove what is too much, the worst placed first, once the others
  * serve; and roll out what needs a restart. The leader is never removed: it is switched over first.
  */
@@ -33,7 +35,13 @@ function fence({ view, draft }: Pass, nodes: readonly SoundNode[]): readonly Sou
 }
 
 function bringToNumber(pass: Pass, before: readonly SoundNode[]): Membership {
-  const nodes = withdrawUnstarted(pass, forgetErased(pass, before));
+  const present = withdrawUnstarted(pass, forgetErased(pass, before));
+  const { waiting, remarks, ...repaired } = decideRepair(pass, present);
+  if (waiting) return { ...repaired, waiting };
+  return { ...decideNumberAndPlace(pass, present), remarks };
+}
+
+function decideNumberAndPlace(pass: Pass, nodes: readonly SoundNode[]): Membership {
   const running = nodes.filter((node) => node.desired === 'running');
   const wanted = pass.spec.node_count;
   const missing = wanted - running.length;

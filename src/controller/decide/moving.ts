@@ -18,6 +18,8 @@ export function whyMoves(pass: Pass, node: SoundNode): Move | undefined {
   const cell = view.herd.cells.get(node.cell);
   const isSafe = !node.observed || livesWithout(view, node, health);
   if (isForgotten(view, node)) return isSafe || cell?.maintenance?.accept_data_loss ? 'forgotten' : undefined;
+  // Operators stopped it where it is.
+  if (node.isFenced) return undefined;
   if (isLost(view, node)) return isSafe && !view.herd.brake ? 'lost' : undefined;
   if (isOutsidePool(pass, node)) return 'pool';
   if (!cell?.registration) return undefined;
@@ -70,7 +72,7 @@ function isOver({ view, spec, now, draft }: Pass, deadline: string | undefined):
   const leftMs = deadlineMs - now.getTime();
   if (leftMs > 0) draft.lookAgainIn(leftMs);
   const ordered = view.nodes.filter(({ assignments }) =>
-    assignments.some(({ entry: { value } }) => value.ok && value.value.desired === 'running'),
+    assignments.some(({ entry: { value } }) => value.ok && value.value.desired !== 'removed'),
   );
   return leftMs <= 0 && ordered.length <= spec.node_count;
 }

@@ -39,6 +39,8 @@ export function describeState(
     ...(spec && { accepted: spec }),
     conditions,
     last_operation: describeOperation(findings, claims, before, generation),
+    ...(findings.unwell.length > 0 && { unwell: [...findings.unwell] }),
+    ...(findings.repairs.length > 0 && { repairs: [...findings.repairs] }),
     ...(view.leader && { leader: view.leader.value.slice(0, 100) }),
     ...(port !== undefined && route.address && { endpoint: `${route.address}:${port}` }),
     ...(port !== undefined &&

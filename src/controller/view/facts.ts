@@ -26,6 +26,8 @@ export interface ObservedFacts {
   readonly lastError: string | undefined;
   /** Sorted, from the leader's node only. */
   readonly streaming: readonly NodeId[] | undefined;
+  /** From the leader's node only: connected, and behind. */
+  readonly catchingUp: readonly NodeId[] | undefined;
   readonly pendingRestart: boolean;
 }
 
@@ -48,6 +50,8 @@ export interface StateFacts {
   readonly ledLast: string | undefined;
   readonly allocatedPort: number | undefined;
   readonly leader: string | undefined;
+  readonly unwell: readonly { readonly node: NodeId; readonly since: string }[];
+  readonly repairs: readonly string[];
   readonly conditions: readonly Condition[];
   readonly lastOperation: ObservedState['last_operation'];
 }
@@ -93,6 +97,7 @@ export function observedFacts(text: string, node: NodeId): Parsed<ObservedFacts>
     ports: value.ports,
     lastError: value.last_error,
     streaming: value.streaming,
+    catchingUp: value.catching_up,
     pendingRestart: value.pending_restart ?? false,
   });
 }
@@ -125,6 +130,8 @@ export function stateFacts(text: string): Parsed<StateFacts> {
     ledLast: value.led_last,
     allocatedPort: value.allocated_port,
     leader: value.leader,
+    unwell: value.unwell ?? [],
+    repairs: value.repairs ?? [],
     conditions: value.conditions,
     lastOperation: value.last_operation,
   });

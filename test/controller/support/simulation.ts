@@ -14,6 +14,8 @@ import type { World } from './world.ts';
 export class Simulation {
   readonly world: World;
   readonly data = new Map<NodeId, number>();
+  /** Replicas that run and cannot follow. */
+  readonly broken = new Set<NodeId>();
   /** Nodes whose processes run → the hash of the assignment that they were started with. */
   readonly running = new Map<NodeId, string>();
   #nextPort = 40000;
@@ -98,7 +100,9 @@ export class Simulation {
       return;
     }
     this.data.set(leader, (this.data.get(leader) ?? 0) + 1);
-    for (const member of members) this.data.set(member, this.data.get(leader) as number);
+    for (const member of members) {
+      if (!this.broken.has(member)) this.data.set(member, this.data.get(leader) as number);
+    }
     const request = world.json<{ leader?: string; member?: NodeId }>(failoverKey(id));
     if (request?.leader !== undefined) {
       const target = request.member ?? members.find((member) => member !== leader);
