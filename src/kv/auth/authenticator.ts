@@ -17,7 +17,11 @@ export class Authenticator {
   async authenticate(name: string, password: string): Promise<string> {
     const { enabled, revision, users } = this.#accounts.accounts;
     if (!enabled) throw new KvError('FailedPrecondition', 'etcdserver: authentication is not enabled');
-    const kept = users.get(name)?.passwordHash;
+    const user = users.get(name);
+    const kept = user?.passwordHash;
+    if (user && kept === undefined) {
+      throw new KvError('Unknown', 'auth: authentication failed, password was given for no password user');
+    }
     // Takes as long for a user who is not there: nobody learns names by the clock.
     this.#decoy ??= hashPassword('');
     const isRight = await isPassword(password, kept ?? (await this.#decoy));

@@ -27,35 +27,42 @@ export class Gate {
     return this.#accounts.accounts.enabled;
   }
 
+  /** Refuses tokens that are good for nothing; who shows none is nobody, and may do what needs no name. */
+  identify(credentials: Credentials): string | undefined {
+    if (!this.isEnabled) return undefined;
+    const { token, certificateName } = credentials;
+    return token === undefined ? certificateName : this.#bearerOf(token);
+  }
+
   allow(credentials: Credentials, access: Access, range: KeyRange): void {
-    if (this.isEnabled) this.#require(this.#user(credentials), access, range);
+    if (this.isEnabled) this.#require(this.identify(credentials), access, range);
   }
 
   /** Why a caller may not, if he may not. */
-  refusalOf(credentials: Credentials, access: Access, range: KeyRange): string | undefined {
+  refusalOf(credentials: Credentials, access: Access, range: KeyRange): KvError | undefined {
     try {
       this.allow(credentials, access, range);
       return undefined;
     } catch (error) {
-      if (error instanceof KvError) return error.message;
+      if (error instanceof KvError) return error;
       throw error;
     }
   }
 
   async allowPut(credentials: Credentials, request: PutRequest, backend: Backend): Promise<void> {
     if (!this.isEnabled) return;
-    const user = this.#user(credentials);
+    const user = this.identify(credentials);
     this.#requirePut(user, request);
     await this.#requireLeases(user, [request.lease], backend);
   }
 
   allowDeleteRange(credentials: Credentials, request: DeleteRangeRequest): void {
-    if (this.isEnabled) this.#requireDeleteRange(this.#user(credentials), request);
+    if (this.isEnabled) this.#requireDeleteRange(this.identify(credentials), request);
   }
 
   async allowTxn(credentials: Credentials, request: TxnRequest, backend: Backend): Promise<void> {
     if (!this.isEnabled) return;
-    const user = this.#user(credentials);
+    const user = this.identify(credentials);
     const leases: bigint[] = [];
     this.#requireTxn(user, request, leases);
     await this.#requireLeases(user, leases, backend);
@@ -64,60 +71,52 @@ export class Gate {
   /** A lease is as good as the keys that live and die with it. */
   async allowLease(credentials: Credentials, access: Access, id: bigint, backend: Backend): Promise<void> {
     if (!this.isEnabled) return;
+    const user = this.identify(credentials);
     const { keys } = await backend.leaseTimeToLive(id, true);
-    if (keys.length === 0) return;
-    const user = this.#user(credentials);
     for (const key of keys) this.#require(user, access, { key, rangeEnd: noEnd });
   }
 
-  /** Refuses everybody who has not the root role; returns who it is. */
+  /** Refuses everybody who has not the root role. */
   requireAdmin(credentials: Credentials): void {
-    if (!this.isEnabled) return;
-    const user = this.#user(credentials);
-    if (!isAdmin(this.#accounts.accounts, user)) throw denied();
+    this.requireAdminOr(credentials, () => false);
   }
 
   /** Refuses users who are not root and of whom this is not true. */
   requireAdminOr(credentials: Credentials, isOwn: (user: string) => boolean): void {
     if (!this.isEnabled) return;
-    const user = this.#user(credentials);
+    const user = named(this.identify(credentials));
     if (!isAdmin(this.#accounts.accounts, user) && !isOwn(user)) throw denied();
   }
 
-  #user({ token, certificateName }: Credentials): string {
-    const { revision } = this.#accounts.accounts;
-    if (token !== undefined) {
-      const bearer = this.#tokens.bearer(token);
-      if (!bearer) throw new KvError('Unauthenticated', 'etcdserver: invalid auth token');
-      if (bearer.revision !== undefined && bearer.revision < revision) {
-        throw new KvError('InvalidArgument', 'etcdserver: revision of auth store is old');
-      }
-      return bearer.user;
+  #bearerOf(token: string): string {
+    const bearer = this.#tokens.bearer(token);
+    if (!bearer) throw new KvError('Unauthenticated', 'etcdserver: invalid auth token');
+    if (bearer.revision !== undefined && bearer.revision < this.#accounts.accounts.revision) {
+      throw new KvError('InvalidArgument', 'etcdserver: revision of auth store is old');
     }
-    if (certificateName !== undefined) return certificateName;
-    throw new KvError('InvalidArgument', 'etcdserver: user name is empty');
+    return bearer.user;
   }
 
-  #require(user: string, access: Access, range: KeyRange): void {
-    if (!isPermitted(this.#accounts.accounts, user, access, range)) throw denied();
+  #require(user: string | undefined, access: Access, range: KeyRange): void {
+    if (!isPermitted(this.#accounts.accounts, named(user), access, range)) throw denied();
   }
 
-  #requirePut(user: string, { key, prevKv }: PutRequest): void {
+  #requirePut(user: string | undefined, { key, prevKv }: PutRequest): void {
     this.#require(user, 'WRITE', { key, rangeEnd: noEnd });
     if (prevKv) this.#require(user, 'READ', { key, rangeEnd: noEnd });
   }
 
-  #requireDeleteRange(user: string, request: DeleteRangeRequest): void {
+  #requireDeleteRange(user: string | undefined, request: DeleteRangeRequest): void {
     this.#require(user, 'WRITE', request);
     if (request.prevKv) this.#require(user, 'READ', request);
   }
 
-  #requireTxn(user: string, { compare, success, failure }: TxnRequest, leases: bigint[]): void {
+  #requireTxn(user: string | undefined, { compare, success, failure }: TxnRequest, leases: bigint[]): void {
     for (const each of compare) this.#require(user, 'READ', each);
     for (const op of [...success, ...failure]) this.#requireOp(user, op, leases);
   }
 
-  #requireOp(user: string, op: RequestOp, leases: bigint[]): void {
+  #requireOp(user: string | undefined, op: RequestOp, leases: bigint[]): void {
     switch (op.kind) {
       case 'range':
         this.#require(user, 'READ', op.request);
@@ -138,14 +137,18 @@ export class Gate {
   }
 
   /** Who puts a key on a lease shares the fate of all keys on it. */
-  async #requireLeases(user: string, leases: readonly bigint[], backend: Backend): Promise<void> {
-    if (isAdmin(this.#accounts.accounts, user)) return;
+  async #requireLeases(user: string | undefined, leases: readonly bigint[], backend: Backend): Promise<void> {
     for (const lease of new Set(leases)) {
-      if (lease === 0n) continue;
+      if (lease === 0n || (user !== undefined && isAdmin(this.#accounts.accounts, user))) continue;
       const { keys } = await backend.leaseTimeToLive(lease, true);
       for (const key of keys) this.#require(user, 'WRITE', { key, rangeEnd: noEnd });
     }
   }
+}
+
+function named(user: string | undefined): string {
+  if (user === undefined) throw new KvError('InvalidArgument', 'etcdserver: user name is empty');
+  return user;
 }
 
 const denied = (): KvError => new KvError('PermissionDenied', 'etcdserver: permission denied');

@@ -31,6 +31,7 @@ export function isPermitted(accounts: Accounts, name: string, access: Access, ra
     .map(intervalOf)
     .sort((a, b) => a.start.compare(b.start));
   const wanted = intervalOf(range);
+  if (wanted.end !== undefined && wanted.end.compare(wanted.start) <= 0) return false;
   let from = wanted.start;
   for (const { start, end } of granted) {
     if (start.compare(from) > 0) return false;

@@ -113,7 +113,7 @@ export function auth(parts: AuthParts): readonly Method[] {
     change('RoleAdd', 'role/add', protocol.nameType, ({ name }) => accounts.addRole(name)),
     unary('RoleGet', ['/auth/role/get'], protocol.roleNameType, protocol.roleGetResponseType, ({ role }, caller) => {
       gate.requireAdminOr(caller, (user) => store.accounts.users.get(user)?.roles.includes(role) === true);
-      return { perm: role === accounts.root ? rootPermission(store) : accounts.permissionsOf(store.accounts, role) };
+      return { perm: accounts.permissionsOf(store.accounts, role) };
     }),
     unary('RoleList', ['/auth/role/list'], nothingType, protocol.rolesResponseType, (_, caller) => {
       gate.requireAdmin(caller);
@@ -128,10 +128,4 @@ export function auth(parts: AuthParts): readonly Method[] {
       accounts.revokePermission(role, { key, rangeEnd }),
     ),
   ];
-}
-
-/** Of the role root, which may do everything whatever was granted to it. */
-function rootPermission(store: AccountStore): readonly accounts.Permission[] {
-  accounts.permissionsOf(store.accounts, accounts.root);
-  return [{ permType: 'READWRITE', key: Buffer.alloc(0), rangeEnd: Buffer.from([0]) }];
 }

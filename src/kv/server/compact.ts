@@ -4,14 +4,15 @@ import { type Method, method } from './method.ts';
 import type { ServerParts } from './parts.ts';
 
 /** KV.Compact */
-export const compact = ({ backend, identity }: ServerParts): Method =>
+export const compact = ({ backend, gate, identity }: ServerParts): Method =>
   method({
     kind: 'unary',
     path: '/etcdserverpb.KV/Compact',
     gateway: ['/kv/compaction'],
     request: compactionRequestType,
     response: doneType,
-    async handle(request) {
+    async handle(request, caller) {
+      gate.identify(caller);
       const { revision } = await backend.compact(request);
       return { header: identity.header(revision) };
     },

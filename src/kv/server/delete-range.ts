@@ -1,7 +1,8 @@
+import { checkRange } from '../mvcc/check-request.ts';
 import { deleteRangeRequestType, deleteRangeResponseType } from '../protocol/kv.ts';
 import { type Method, method } from './method.ts';
 import type { ServerParts } from './parts.ts';
-import { requireKey, requireSize } from './request-size.ts';
+import { requireSize } from './request-size.ts';
 
 /** KV.DeleteRange */
 export const deleteRange = ({ backend, gate, identity }: ServerParts): Method =>
@@ -12,9 +13,11 @@ export const deleteRange = ({ backend, gate, identity }: ServerParts): Method =>
     request: deleteRangeRequestType,
     response: deleteRangeResponseType,
     async handle(request, caller) {
-      requireKey(request.key);
       requireSize(caller.requestBytes);
-      if (gate.isEnabled) gate.allowDeleteRange(caller, request);
+      if (gate.isEnabled) {
+        checkRange(request);
+        gate.allowDeleteRange(caller, request);
+      }
       const response = await backend.deleteRange(request);
       return { ...response, header: identity.header(response.revision) };
     },

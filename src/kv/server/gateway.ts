@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { StringDecoder } from 'node:string_decoder';
 import { grpcCode, KvError } from '../kv-error.ts';
 import { fromJson, toJson } from '../wire/json.ts';
@@ -91,14 +91,15 @@ export class Gateway {
       const headers = { 'Content-Type': 'application/json', 'Grpc-Metadata-Content-Type': 'application/grpc' };
       response.writeHead(200, { ...headers, 'Transfer-Encoding': 'chunked' });
     };
-    const fail = (error: unknown) => {
-      const refusal = refusalOf(error, method.path, this.#options.onFault);
+    const fail = (failure: unknown) => {
+      const refusal = refusalOf(failure, method.path, this.#options.onFault);
       this.#options.onCall(method.path, refusal.code);
       if (response.writableEnded) return;
       const status = httpStatus[refusal.code];
       if (!response.headersSent) response.writeHead(status, { 'Content-Type': 'application/json' });
       const { message, code } = refusal;
-      response.end(`${JSON.stringify({ error: { grpc_code: grpcCode[code], http_code: status, message } })}\n`);
+      const error = { grpc_code: grpcCode[code], http_code: status, message, http_status: STATUS_CODES[status] };
+      response.end(JSON.stringify({ error }));
     };
     const questions = method.open(
       {
@@ -124,7 +125,12 @@ export class Gateway {
     response.on('drain', () => questions.drained());
     response.once('close', () => questions.closed());
     request.once('error', () => {});
-    askAll(method, questions, request, response).catch(fail);
+    askAll(method, questions, request, response).catch((error: unknown) => {
+      // What is not JSON is no call yet, and after the first answer etcd only ends.
+      if (!(error instanceof JsonError)) fail(error);
+      else if (response.headersSent) response.end();
+      else this.#fail(new KvError('Unknown', error.message), method, response);
+    });
   }
 
   #fail(error: unknown, method: Method, response: ServerResponse): void {
@@ -151,13 +157,13 @@ async function askAll(
     let taken = 0;
     try {
       while (!reader.isAtEnd && !response.writableEnded) {
-        const value = reader.value();
+        const value = inForm(() => reader.value());
         taken = reader.at;
-        await questions.next(fromJson(method.request, value));
+        await questions.next(inForm(() => fromJson(method.request, value)));
       }
       taken = text.length;
     } catch (error) {
-      if (isLast || !(error instanceof JsonIncomplete)) throw error;
+      if (isLast || !(error instanceof JsonError && error.cause instanceof JsonIncomplete)) throw error;
     }
     text = text.slice(taken);
   };
@@ -169,6 +175,17 @@ async function askAll(
   }
   await take(true);
   questions.end();
+}
+
+/** What was sent is not a question in JSON. */
+class JsonError extends Error {}
+
+function inForm<Value>(read: () => Value): Value {
+  try {
+    return read();
+  } catch (cause) {
+    throw new JsonError((cause as Error).message, { cause });
+  }
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

@@ -20,7 +20,8 @@ export const leases = ({ backend, gate, identity, space }: ServerParts): readonl
     gateway: ['/lease/grant'],
     request: leaseGrantRequestType,
     response: leaseGrantResponseType,
-    async handle(request) {
+    async handle(request, caller) {
+      gate.identify(caller);
       space.requireRoom();
       const { id, ttl } = await backend.leaseGrant(request);
       return { header: identity.header(backend.revision), id, ttl, error: '' };

@@ -10,7 +10,7 @@ import {
 import { doneType, nothingType } from '../protocol/plain.ts';
 import { type Method, method } from './method.ts';
 import type { ServerParts } from './parts.ts';
-import type { Alarm } from './space.ts';
+import type { ActiveAlarm } from './space.ts';
 import { etcdVersion } from './version.ts';
 
 const path = (name: string): string => `/etcdserverpb.Maintenance/${name}`;
@@ -35,7 +35,7 @@ export const maintenance = ({ backend, identity, gate, space }: ServerParts): re
         raftIndex: revision,
         raftAppliedIndex: revision,
         raftTerm: identity.raftTerm,
-        errors: space.active.map((alarm) => `memberID:${identity.memberId} alarm:${alarm} `),
+        errors: space.active.map(({ alarm, memberId }) => `memberID:${memberId} alarm:${alarm} `),
         isLearner: false,
       };
     },
@@ -46,22 +46,19 @@ export const maintenance = ({ backend, identity, gate, space }: ServerParts): re
     gateway: ['/maintenance/alarm'],
     request: alarmRequestType,
     response: alarmResponseType,
-    async handle({ action, memberId, alarm }) {
-      const answer = (alarms: readonly Alarm[]) => ({
-        // etcd leaves it out.
-        header: undefined,
-        alarms: alarms.map((each) => ({ memberId: identity.memberId, alarm: each })),
-      });
-      const isMeant = (each: Alarm) => alarm === 'NONE' || alarm === each;
-      const isHere = memberId === 0n || memberId === identity.memberId;
-      if (action === 'GET') return answer(space.active.filter(isMeant));
+    async handle({ action, memberId, alarm }, caller) {
+      gate.identify(caller);
+      // etcd sends no header here.
+      const answer = (alarms: readonly ActiveAlarm[]) => ({ header: undefined, alarms });
+      const meant = space.active.filter((each) => alarm === 'NONE' || alarm === each.alarm);
+      if (action === 'GET') return answer(meant);
       if (action === 'ACTIVATE') {
         if (alarm === 'NONE') return answer([]);
-        await space.raise(alarm);
-        return answer([alarm]);
+        await space.raise(alarm, memberId);
+        return answer([{ alarm, memberId }]);
       }
-      const disarmed = isHere ? space.active.filter(isMeant) : [];
-      for (const each of disarmed) await space.disarm(each);
+      const disarmed = meant.filter((each) => each.memberId === memberId);
+      for (const each of disarmed) await space.disarm(each.alarm);
       return answer(disarmed);
     },
   }),

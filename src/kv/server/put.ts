@@ -1,7 +1,8 @@
+import { checkPut } from '../mvcc/check-request.ts';
 import { putRequestType, putResponseType } from '../protocol/kv.ts';
 import { type Method, method } from './method.ts';
 import type { ServerParts } from './parts.ts';
-import { requireKey, requireSize } from './request-size.ts';
+import { requireSize } from './request-size.ts';
 
 /** KV.Put */
 export const put = ({ backend, gate, identity, space }: ServerParts): Method =>
@@ -12,9 +13,11 @@ export const put = ({ backend, gate, identity, space }: ServerParts): Method =>
     request: putRequestType,
     response: putResponseType,
     async handle(request, caller) {
-      requireKey(request.key);
       requireSize(caller.requestBytes);
-      if (gate.isEnabled) await gate.allowPut(caller, request, backend);
+      if (gate.isEnabled) {
+        checkPut(request);
+        await gate.allowPut(caller, request, backend);
+      }
       space.requireRoom();
       const response = await backend.put(request);
       return { ...response, header: identity.header(response.revision) };

@@ -1,7 +1,7 @@
+import { checkRange } from '../mvcc/check-request.ts';
 import { rangeRequestType, rangeResponseType } from '../protocol/kv.ts';
 import { type Method, method } from './method.ts';
 import type { ServerParts } from './parts.ts';
-import { requireKey } from './request-size.ts';
 
 /** KV.Range */
 export const range = ({ backend, gate, identity }: ServerParts): Method =>
@@ -12,8 +12,10 @@ export const range = ({ backend, gate, identity }: ServerParts): Method =>
     request: rangeRequestType,
     response: rangeResponseType,
     async handle(request, caller) {
-      requireKey(request.key);
-      if (gate.isEnabled) gate.allow(caller, 'READ', request);
+      if (gate.isEnabled) {
+        checkRange(request);
+        gate.allow(caller, 'READ', request);
+      }
       const response = await backend.range(request);
       return { ...response, header: identity.header(response.revision) };
     },

@@ -10,8 +10,3 @@ export function requireSize(requestBytes: number): void {
     throw new KvError('InvalidArgument', 'etcdserver: request is too large');
   }
 }
-
-/** etcd looks at the key before it asks who calls. */
-export function requireKey(key: Buffer): void {
-  if (key.length === 0) throw new KvError('InvalidArgument', 'etcdserver: key is not provided');
-}

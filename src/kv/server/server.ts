@@ -36,7 +36,7 @@ const graceMs = 2_000;
 /** etcd's API in front of a backend, on one port. */
 export class KvServer {
   readonly #options: KvServerOptions;
-  #space: Space | undefined;
+  #alarm: (() => Promise<void>) | undefined;
 
   constructor(options: KvServerOptions) {
     this.#options = options;
@@ -66,7 +66,7 @@ export class KvServer {
   /** The backend refused a write because the quota is used up. */
   quotaExceeded(): void {
     const { onFault } = this.#options;
-    this.#space?.raise('NOSPACE').catch((error: unknown) => onFault(error, 'alarm NOSPACE'));
+    this.#alarm?.().catch((error: unknown) => onFault(error, 'alarm NOSPACE'));
   }
 
   async #listen(): Promise<Listener> {
@@ -76,7 +76,7 @@ export class KvServer {
     await accounts.load();
     const space = new Space(backend);
     await space.load();
-    this.#space = space;
+    this.#alarm = () => space.raise('NOSPACE', identity.memberId);
     const gate = new Gate(accounts, tokens);
     const calls = new Calls();
     const authenticator = new Authenticator(accounts, tokens);

@@ -7,10 +7,16 @@ export type Alarm = 'NOSPACE' | 'CORRUPT';
 const alarms: readonly Alarm[] = ['NOSPACE', 'CORRUPT'];
 const metaName = (alarm: Alarm): string => `alarm/${alarm}`;
 
+/** One alarm, and the member that it was raised for: 0, if whoever raised it named none. */
+export interface ActiveAlarm {
+  readonly alarm: Alarm;
+  readonly memberId: bigint;
+}
+
 /** Alarms stop what would add data until an operator disarms them; deletions and compaction always go through. */
 export class Space {
   readonly #backend: Backend;
-  readonly #active = new Set<Alarm>();
+  readonly #active = new Map<Alarm, bigint>();
 
   constructor(backend: Backend) {
     this.#backend = backend;
@@ -18,18 +24,19 @@ export class Space {
 
   async load(): Promise<void> {
     for (const alarm of alarms) {
-      if (await this.#backend.getMeta(metaName(alarm))) this.#active.add(alarm);
+      const kept = await this.#backend.getMeta(metaName(alarm));
+      if (kept) this.#active.set(alarm, BigInt(kept.toString()));
     }
   }
 
-  get active(): readonly Alarm[] {
-    return [...this.#active];
+  get active(): readonly ActiveAlarm[] {
+    return [...this.#active].map(([alarm, memberId]) => ({ alarm, memberId }));
   }
 
-  async raise(alarm: Alarm): Promise<void> {
+  async raise(alarm: Alarm, memberId: bigint): Promise<void> {
     if (this.#active.has(alarm)) return;
-    this.#active.add(alarm);
-    await this.#backend.setMeta(metaName(alarm), Buffer.from('1'));
+    this.#active.set(alarm, memberId);
+    await this.#backend.setMeta(metaName(alarm), Buffer.from(memberId.toString()));
   }
 
   async disarm(alarm: Alarm): Promise<void> {

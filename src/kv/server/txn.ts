@@ -1,3 +1,4 @@
+import { checkTxn } from '../mvcc/check-request.ts';
 import { txnRequestType, txnResponseType } from '../protocol/kv.ts';
 import { type Method, method } from './method.ts';
 import type { ServerParts } from './parts.ts';
@@ -14,7 +15,10 @@ export const txn = ({ backend, gate, identity, space }: ServerParts): Method =>
     response: txnResponseType,
     async handle(request, caller) {
       requireSize(caller.requestBytes);
-      if (gate.isEnabled) await gate.allowTxn(caller, request, backend);
+      if (gate.isEnabled) {
+        checkTxn(request);
+        await gate.allowTxn(caller, request, backend);
+      }
       if (puts(request)) space.requireRoom();
       const response = await backend.txn(request);
       return { ...response, header: identity.header(response.revision) };

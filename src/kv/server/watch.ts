@@ -85,23 +85,23 @@ class WatchStream implements Questions<WatchRequest> {
     const { backend, gate } = this.#parts;
     const key = request.key.length === 0 ? zeroByte : request.key;
     const { rangeEnd } = request;
-    const reason = gate.isEnabled ? gate.refusalOf(this.#caller, 'READ', { key, rangeEnd }) : undefined;
-    // etcd names the watch as the client did when it is refused, and -1 when it makes no sense.
-    if (reason !== undefined) {
-      this.#refuse(request.watchId, reason);
-      return;
-    }
-    const problem = this.#problemOf(request.watchId, key, rangeEnd);
+    const refusal = gate.isEnabled ? gate.refusalOf(this.#caller, 'READ', { key, rangeEnd }) : undefined;
+    // Said as Go prints its errors: clients look for the words.
+    const reason = refusal && `rpc error: code = ${refusal.code} desc = ${refusal.message}`;
+    const problem = reason ?? this.#problemOf(request.watchId, key, rangeEnd);
     if (problem !== undefined) {
-      this.#refuse(invalidId, problem);
+      this.#refuse(problem);
       return;
     }
     const id = request.watchId === 0n ? this.#freeId() : request.watchId;
-    // A negative start is taken as it is: all of history.
-    const startRevision = request.startRevision;
+    const { startRevision } = request;
     const current = backend.revision;
     const known = startRevision > 0n && startRevision <= current ? startRevision - 1n : current;
     this.#write({ watchId: id, created: true, revision: known });
+    if (startRevision < 0n) {
+      this.#tellCompacted(id, backend.status().compactRevision || -1n);
+      return;
+    }
     const { prevKv, filters, fragment, progressNotify } = request;
     const [noPut, noDelete] = [filters.includes('NOPUT'), filters.includes('NODELETE')];
     const opened = backend.watch(
@@ -133,10 +133,14 @@ class WatchStream implements Questions<WatchRequest> {
       },
       compacted: (compactRevision) => {
         this.#watches.delete(id);
-        const cancelReason = 'etcdserver: mvcc: required revision has been compacted';
-        this.#write({ watchId: id, canceled: true, revision: 0n, compactRevision, cancelReason });
+        this.#tellCompacted(id, compactRevision);
       },
     };
+  }
+
+  #tellCompacted(watchId: bigint, compactRevision: bigint): void {
+    const cancelReason = 'etcdserver: mvcc: required revision has been compacted';
+    this.#write({ watchId, canceled: true, revision: 0n, compactRevision, cancelReason });
   }
 
   #cancel(id: bigint): void {
@@ -147,8 +151,14 @@ class WatchStream implements Questions<WatchRequest> {
     this.#write({ watchId: id, canceled: true, revision: this.#parts.backend.revision });
   }
 
-  #refuse(watchId: bigint, cancelReason: string): void {
-    this.#write({ watchId, created: true, canceled: true, revision: this.#parts.backend.revision, cancelReason });
+  #refuse(cancelReason: string): void {
+    this.#write({
+      watchId: invalidId,
+      created: true,
+      canceled: true,
+      revision: this.#parts.backend.revision,
+      cancelReason,
+    });
   }
 
   #freeId(): bigint {

@@ -21,10 +21,10 @@ export function toJson<Message>(type: MessageType<Message>, message: Message): o
 
 /** Reads what the gateway takes: either spelling of names, numbers as numbers or text; unknown names are ignored. */
 export function fromJson<Message>(type: MessageType<Message>, json: JsonValue): Message {
-  if (!(json instanceof Map)) throw mismatch(json, 'map[string]json.RawMessage');
+  if (json !== null && !(json instanceof Map)) throw mismatch(json, 'map[string]json.RawMessage');
   const values: Values = { ...type.defaults };
   for (const property of type.lists) values[property] = [];
-  for (const [name, value] of json as JsonObject) {
+  for (const [name, value] of (json ?? new Map()) as JsonObject) {
     const field = type.byJsonName.get(name);
     if (!field || value === null) continue;
     if (!field.repeated) values[field.property] = read(field, value);
