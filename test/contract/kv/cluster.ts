@@ -39,24 +39,39 @@ export function clusterBehaviour(t: Tested, server: () => KvServer): void {
     expect(await t.ask('Maintenance/Alarm', { action: 'DEACTIVATE', alarm: 'NOSPACE' })).to.deep.equal({});
   });
 
-  it('an alarm can be raised by hand: then nothing can be put until it is disarmed', async () => {
+  describe('with an alarm that was raised by hand', () => {
     const alarm = { alarms: [{ alarm: 'NOSPACE' }] };
-    expect(await t.ask('Maintenance/Alarm', { action: 'ACTIVATE', alarm: 'NOSPACE' })).to.deep.equal(alarm);
-    expect(await t.ask('Maintenance/Alarm', { action: 'GET' })).to.deep.equal(alarm);
-    expect(await t.ask('Maintenance/Alarm', { action: 'GET', alarm: 'NOSPACE' })).to.deep.equal(alarm);
-    const { errors } = await t.ask('Maintenance/Status');
-    expect(errors).to.have.length(1);
     const full = 'etcdserver: mvcc: database space exceeded';
-    await t.refused('ResourceExhausted', full, () => t.put('a'));
-    await t.refused('ResourceExhausted', full, () =>
-      t.ask('KV/Txn', { success: [{ request_put: { key: t.key('a') } }] }),
-    );
-    await t.refused('ResourceExhausted', full, () => t.grant(10));
-    expect(await t.range()).to.not.have.property('kvs');
-    await t.ask('KV/DeleteRange', t.all());
-    expect(await t.ask('Maintenance/Alarm', { action: 'DEACTIVATE', alarm: 'NOSPACE' })).to.deep.equal(alarm);
-    expect(await t.ask('Maintenance/Alarm', { action: 'GET' })).to.deep.equal({});
-    await t.put('a');
+    beforeEach(async () => {
+      expect(await t.ask('Maintenance/Alarm', { action: 'ACTIVATE', alarm: 'NOSPACE' })).to.deep.equal(alarm);
+    });
+    // Whatever happened: everything after it needs to write.
+    afterEach(async () => {
+      const { alarms = [] } = await t.client.call('Maintenance/Alarm', { action: 'GET' });
+      for (const each of alarms) await t.client.call('Maintenance/Alarm', { action: 'DEACTIVATE', ...each });
+    });
+
+    it('lists it and counts it as an error', async () => {
+      expect(await t.ask('Maintenance/Alarm', { action: 'GET' })).to.deep.equal(alarm);
+      expect(await t.ask('Maintenance/Alarm', { action: 'GET', alarm: 'NOSPACE' })).to.deep.equal(alarm);
+      expect((await t.ask('Maintenance/Status'))['errors']).to.have.length(1);
+    });
+
+    it('refuses what needs space, answers and deletes', async () => {
+      await t.refused('ResourceExhausted', full, () => t.put('a'));
+      await t.refused('ResourceExhausted', full, () =>
+        t.ask('KV/Txn', { success: [{ request_put: { key: t.key('a') } }] }),
+      );
+      await t.refused('ResourceExhausted', full, () => t.grant(10));
+      expect(await t.range()).to.not.have.property('kvs');
+      await t.ask('KV/DeleteRange', t.all());
+    });
+
+    it('is as before once it was disarmed', async () => {
+      expect(await t.ask('Maintenance/Alarm', { action: 'DEACTIVATE', alarm: 'NOSPACE' })).to.deep.equal(alarm);
+      expect(await t.ask('Maintenance/Alarm', { action: 'GET' })).to.deep.equal({});
+      await t.put('a');
+    });
   });
 
   it('defragments without changing anything', async () => {
