@@ -3,7 +3,7 @@ import type { View } from '../storage/engine.ts';
 import { holds } from './compare.ts';
 import type { Draft } from './draft.ts';
 import { checkRevision, rangeOf } from './range.ts';
-import { applyDeleteRange, applyPut, checkPutOn } from './write.ts';
+import { applyDeleteRange, applyPut, checkPutInTxn } from './write.ts';
 
 /** A transaction whose conditions, nested ones too, have been looked at: before any of its writes, as etcd does. */
 interface Chosen {
@@ -48,7 +48,7 @@ function check(view: View, chosen: Chosen): void {
 function checkEach(view: View, { ops }: Chosen, kind: 'put' | 'range'): void {
   for (const { op, nested } of ops) {
     if (nested) checkEach(view, nested, kind);
-    else if (op.kind === 'put' && kind === 'put') checkPutOn(view, op.request);
+    else if (op.kind === 'put' && kind === 'put') checkPutInTxn(view, op.request);
     else if (op.kind === 'range' && kind === 'range') checkRevision(view, op.request);
   }
 }

@@ -5,8 +5,22 @@ import { isSingleKey, spanOf } from './key-span.ts';
 import { refusals } from './refusals.ts';
 
 /** Refuses a put that the store cannot take: etcd looks at the lease and at what is to be kept before it writes. */
-export function checkPutOn(view: View, { key, lease, ignoreValue, ignoreLease }: PutRequest): void {
+export function checkPutOn(view: View, request: PutRequest): void {
+  checkLease(view, request);
+  checkKept(view, request);
+}
+
+/** The same of a put in a transaction, where etcd looks the other way round. */
+export function checkPutInTxn(view: View, request: PutRequest): void {
+  checkKept(view, request);
+  checkLease(view, request);
+}
+
+function checkLease(view: View, { lease }: PutRequest): void {
   if (lease !== 0n && !view.lease(lease)) throw refusals.leaseNotFound();
+}
+
+function checkKept(view: View, { key, ignoreValue, ignoreLease }: PutRequest): void {
   if ((ignoreValue || ignoreLease) && !view.get(key)) throw refusals.keyNotFound();
 }
 
