@@ -27,6 +27,7 @@ const packageHome: Readonly<Record<string, string>> = {
   pino: 'engine',
   zod: 'schema',
   yaml: 'schema',
+  croner: 'schema',
   commander: 'cli',
   dockerode: 'cell',
 };

@@ -8,12 +8,15 @@ import { cordon, uncordon } from './commands/cordon.ts';
 import { remove } from './commands/delete.ts';
 import { describe } from './commands/describe.ts';
 import { drain } from './commands/drain.ts';
+import { fence, unfence } from './commands/fence.ts';
 import { forget } from './commands/forget.ts';
 import { get } from './commands/get.ts';
+import { hibernate, wake } from './commands/hibernate.ts';
 import { kv } from './commands/kv.ts';
 import { psql } from './commands/psql.ts';
 import { purge } from './commands/purge.ts';
 import { rebalance } from './commands/rebalance.ts';
+import { rollback } from './commands/rollback.ts';
 import { router } from './commands/router.ts';
 import { serviceStatus } from './commands/service-status.ts';
 import { showCells } from './commands/show-cells.ts';
@@ -31,6 +34,11 @@ export const commands: readonly Register[] = [
   describe,
   remove,
   undelete,
+  rollback,
+  hibernate,
+  wake,
+  fence,
+  unfence,
   purge,
   confirmDeletions,
   wait,

@@ -91,7 +91,7 @@ export class InstanceReconciler {
         this.#writtenMs.set(id, clock.monotonic());
         await informers.reached(decision.ops.flatMap(keysOf), outcome.revision, signal);
       }
-      herd.settle(decision);
+      herd.settle(id, decision);
       this.#unsure.delete(id);
       return outcome.committed;
     } catch (error) {
@@ -106,7 +106,7 @@ export class InstanceReconciler {
     if (!unsure) return;
     const { revision } = await this.#options.store.identity({ signal });
     await this.#options.informers.catchUp(revision, signal);
-    this.#options.herd.settle(unsure);
+    this.#options.herd.settle(id, unsure);
     this.#unsure.delete(id);
   }
 }

@@ -2,6 +2,7 @@ import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import type { Catalog, Plan } from './catalog.ts';
 import { parseDurationMs } from './duration.ts';
+import { type MaintenanceWindow, maintenanceWindowShape, windowProblem } from './maintenance-window.ts';
 import { bad, good, type Parsed } from './parsed.ts';
 import { parameterProblem } from './postgresql-parameters.ts';
 
@@ -25,6 +26,11 @@ export const instanceSpecShape = z.object({
   postgresql: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   synchronous: z.boolean(),
   paused: z.boolean(),
+  /** Instead of the plan's. */
+  memory_mb: z.number().optional(),
+  cpus: z.number().optional(),
+  /** When nodes may be restarted; always when absent. */
+  maintenance_windows: z.array(maintenanceWindowShape).optional(),
   /** All nodes are stopped; data, port and credentials stay. */
   hibernated: z.boolean().optional(),
   deletion_protection: z.boolean(),
@@ -50,6 +56,9 @@ const documentShape = z.strictObject({
       labels: z.record(text, z.string()).optional(),
       postgresql: z.record(text, z.union([z.string(), z.number(), z.boolean()])).optional(),
       synchronous: z.boolean().optional(),
+      'memory-mb': z.number().int().min(64).max(4_194_304).optional(),
+      cpus: z.number().min(0.05).max(1024).optional(),
+      'maintenance-windows': z.array(maintenanceWindowShape).max(50).optional(),
       'deletion-grace': z.union([z.string().max(20), z.number().min(0)]).optional(),
     })
     .optional(),
@@ -72,6 +81,8 @@ export function parseInstanceSpec(source: string, catalog: Catalog): Parsed<Inst
     const problem = parameterProblem(name, parameter);
     if (problem) return bad(`parameters.postgresql.${name} is ${show(parameter)}: ${problem}`);
   }
+  const window = firstWindowProblem(parameters['maintenance-windows']);
+  if (window !== undefined) return bad(window);
   const graceSeconds = parseGrace(parameters['deletion-grace']);
   if (!graceSeconds.ok) return graceSeconds;
   return good({
@@ -88,10 +99,21 @@ export function parseInstanceSpec(source: string, catalog: Catalog): Parsed<Inst
     postgresql: parameters.postgresql ?? {},
     synchronous: parameters.synchronous ?? false,
     paused: document.paused ?? false,
+    ...(parameters['memory-mb'] !== undefined && { memory_mb: parameters['memory-mb'] }),
+    ...(parameters.cpus !== undefined && { cpus: parameters.cpus }),
+    ...(parameters['maintenance-windows'] && { maintenance_windows: parameters['maintenance-windows'] }),
     ...(document.hibernated === true && { hibernated: true }),
     deletion_protection: document['deletion-protection'] ?? false,
     ...(graceSeconds.value !== undefined && { deletion_grace_seconds: graceSeconds.value }),
   });
+}
+
+function firstWindowProblem(windows: readonly MaintenanceWindow[] | undefined): string | undefined {
+  for (const [at, window] of (windows ?? []).entries()) {
+    const problem = windowProblem(window);
+    if (problem !== undefined) return `parameters.maintenance-windows.${at}: ${problem}`;
+  }
+  return undefined;
 }
 
 const longestGraceSeconds = 366 * 86_400;

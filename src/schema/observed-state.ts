@@ -53,6 +53,10 @@ const stateShape = z.object({
   observed_generation: z.string(),
   /** The spec in force: the last one that was accepted. */
   accepted: instanceSpecShape.optional(),
+  /** The spec that all nodes last ran with, while that is not the accepted one: what a rollback goes back to. */
+  rolled_out: instanceSpecShape.optional(),
+  /** While nodes restart one after the other: since when, and which one was the last to be ordered to, when. */
+  rollout: z.object({ since: z.string(), node: z.string(), at: z.string() }).optional(),
   conditions: z.array(conditionShape),
   last_operation: z.object({ state: z.enum(['in progress', 'succeeded', 'failed']), description: z.string() }),
   /** Replicas that cannot follow, and since when; absent when all do. */

@@ -5,6 +5,9 @@ import type { InstanceSpec } from './instance-spec.ts';
 export function printInstanceSpec(spec: InstanceSpec): string {
   const parameters = {
     'node-count': spec.node_count,
+    ...(spec.memory_mb !== undefined && { 'memory-mb': spec.memory_mb }),
+    ...(spec.cpus !== undefined && { cpus: spec.cpus }),
+    ...(spec.maintenance_windows && { 'maintenance-windows': spec.maintenance_windows }),
     ...(spec.deletion_grace_seconds !== undefined && { 'deletion-grace': `${spec.deletion_grace_seconds}s` }),
     ...spec.pool,
     ...(Object.keys(spec.postgresql).length > 0 && { postgresql: spec.postgresql }),

@@ -124,7 +124,8 @@ async function applyOne(
   for (;;) {
     const { document, state } = await readInstance(store, id, signal);
     if (document?.value === text) return 'unchanged';
-    const effects = planEffects(state?.ok ? state.value.accepted : undefined, spec, catalog);
+    const seen = state?.ok ? state.value : undefined;
+    const effects = planEffects(seen?.accepted, spec, catalog, seen);
     const verb = document ? 'configured' : 'created';
     if (dryRun) return [`would be ${verb}`, ...effects.map(({ kind, text }) => `  ${kind}: ${text}`)].join('\n');
     const written = await store.txn(

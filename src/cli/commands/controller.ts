@@ -17,6 +17,7 @@ interface ControllerOptions {
   readonly catalog?: string;
   readonly deletionGrace: string;
   readonly deletionBurst: string;
+  readonly maxConcurrentRollouts: string;
   readonly portQuarantine: string;
   readonly metrics: string;
   readonly cellLostAfter: string;
@@ -50,6 +51,9 @@ export const controller: Register = (program, world) => {
     )
       .default('5')
       .env('PGHERD_DELETION_BURST'),
+    new Option('--max-concurrent-rollouts <count>', 'instances whose nodes are restarted at a time')
+      .default('10')
+      .env('PGHERD_MAX_CONCURRENT_ROLLOUTS'),
     new Option('--port-quarantine <duration>', 'how long the port of an instance that is gone is given to nobody')
       .default('7d')
       .env('PGHERD_PORT_QUARANTINE'),
@@ -68,6 +72,7 @@ export const controller: Register = (program, world) => {
         repairAfterMs: durationOf('--repair-after', options.repairAfter),
         deletionGraceMs: durationOf('--deletion-grace', options.deletionGrace),
         deletionBurst: countOf('--deletion-burst', options.deletionBurst),
+        maxConcurrentRollouts: countOf('--max-concurrent-rollouts', options.maxConcurrentRollouts),
         portQuarantineMs: durationOf('--port-quarantine', options.portQuarantine),
         ...(options.catalog !== undefined && { catalog: readCatalog(options.catalog) }),
       };

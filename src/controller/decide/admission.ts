@@ -1,5 +1,6 @@
 import type { Plan } from '../../schema/catalog.ts';
 import type { InstanceSpec } from '../../schema/instance-spec.ts';
+import { sizedPlan } from '../../schema/sized-plan.ts';
 import type { StateFacts } from '../view/facts.ts';
 import type { InstanceView, NodeView } from '../view/instance-view.ts';
 import type { Remark } from './findings.ts';
@@ -33,7 +34,8 @@ export function admit(view: InstanceView, now: Date): Admission {
   const state = view.state?.value.ok ? view.state.value.value : undefined;
   const parsed = document?.value;
   const spec = parsed?.ok ? parsed.value : state?.accepted;
-  const plan = spec && view.herd.settings.catalog.plans.find(({ plan_id }) => plan_id === spec.plan_id);
+  const offered = spec && view.herd.settings.catalog.plans.find(({ plan_id }) => plan_id === spec.plan_id);
+  const plan = offered && sizedPlan(offered, spec);
   const refusal = parsed && !parsed.ok ? parsed.problem : undefined;
   const decided = { spec, plan, refusal, kept: undefined, problems: [], deleted: undefined, leftMs: undefined };
   if (state?.deleting || isBeingErased(view)) return { ...decided, course: 'delete', deleted: state?.deleted };

@@ -69,8 +69,10 @@ function running(view: InstanceView, findings: Findings): Claim {
   }
   const outdated = present.filter((node) => specHash !== undefined && node.observed?.value.specHash !== specHash);
   if (outdated.length > 0) {
-    const message = `${count}; ${names(outdated)} still to restart with the present configuration, one after the other`;
-    return claim('Running', 'False', 'Restarting', message);
+    const waiting = findings.progress?.waiting;
+    const why = waiting ? `: ${waiting.message}` : '';
+    const message = `${count}; ${names(outdated)} still to restart with the present configuration, one after the other${why}`;
+    return claim('Running', 'False', waiting?.reason ?? 'Restarting', message);
   }
   if (present.length > 1 && !health.streaming) {
     const { leader } = health;
@@ -164,11 +166,10 @@ function retiring(
   return claim('Deleting', 'True', 'Stopping', `${names(running)} still to stop; ${kept}`);
 }
 
-function degradations(
-  view: InstanceView,
-  { problems, remarks = [], nodes, health, admission, specHash, route }: Findings,
-): Remark[] {
+function degradations(view: InstanceView, findings: Findings): Remark[] {
+  const { problems, remarks = [], nodes, health, admission, specHash, route } = findings;
   const found = [...problems, ...remarks];
+  if (findings.progress?.stopped) found.push(findings.progress.stopped);
   if (route.reason === 'PortConflict') found.push({ reason: route.reason, message: route.message });
   if (admission.course !== 'delete') {
     for (const node of nodes) {

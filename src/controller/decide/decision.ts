@@ -17,6 +17,8 @@ export interface Decision {
   readonly takesPort: number | undefined;
   /** Nodes that begin to be replaced or moved, as far as that is rationed. */
   readonly moves: number;
+  /** It begins to restart the instance's nodes one after the other. */
+  readonly startsRollout: boolean;
   /** Room on a cell, or a free port, would change the decision. */
   readonly waitsForRoom: boolean;
   /** A router that has applied this revision would change the decision. */
@@ -51,6 +53,7 @@ export class Draft {
   repairs: readonly string[] | undefined;
   isProgress = false;
   moves = 0;
+  startsRollout = false;
   waitsForRoom = false;
   waitsForRoute: bigint | undefined;
 
@@ -130,6 +133,7 @@ export class Draft {
       requeueAfterMs: this.requeueAfterMs,
       placements: this.#placements,
       takesPort: this.takesPort,
+      startsRollout: this.startsRollout,
       moves: this.moves,
       waitsForRoom: this.waitsForRoom,
       waitsForRoute: this.waitsForRoute,

@@ -40,7 +40,7 @@ export function orderRemoval(view: InstanceView, node: SoundNode, draft: Draft):
   const order = removedAssignment(view.id, view.herd.settings.image, node);
   draft.replace(assignmentKey(node.cell, node.id), node.assignment?.modRevision ?? 0n, JSON.stringify(order));
   removeWish(view, node, draft);
-  return { ...node, desired: 'removed' };
+  return { ...node, desired: 'removed', isHalted: false };
 }
 
 // Without credentials nothing of the instance was ever placed: what Patroni keeps under its name is somebody else's.

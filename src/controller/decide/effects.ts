@@ -1,11 +1,27 @@
 import type { Catalog } from '../../schema/catalog.ts';
 import type { InstanceSpec } from '../../schema/instance-spec.ts';
+import { sizedPlan } from '../../schema/sized-plan.ts';
 import { patroniConfiguration, restartParameters } from './patroni-configuration.ts';
 
 /** One thing that applying a document does, in the order in which it happens. */
 export interface Effect {
-  readonly kind: 'nothing' | 'create' | 'reload' | 'restart' | 'switchover' | 'add-nodes' | 'remove-nodes';
+  readonly kind:
+    | 'nothing'
+    | 'create'
+    | 'reload'
+    | 'restart'
+    | 'switchover'
+    | 'add-nodes'
+    | 'remove-nodes'
+    | 'stop'
+    | 'start';
   readonly text: string;
+}
+
+/** The nodes as they are, so that each step can be named. */
+export interface Present {
+  readonly nodes: readonly { readonly node_id: string; readonly backend_id: string }[];
+  readonly leader?: string | undefined;
 }
 
 /** What will happen to an instance when its spec becomes `after`; `before` is undefined when there is none yet. */
@@ -13,11 +29,19 @@ export function planEffects(
   before: InstanceSpec | undefined,
   after: InstanceSpec,
   catalog: Catalog,
+  present: Present = { nodes: [] },
 ): readonly Effect[] {
   const plan = catalog.plans.find(({ plan_id }) => plan_id === after.plan_id);
   if (!before || !plan) return [create(after, plan?.name ?? after.plan_id)];
   if (after.paused) return [nothing('the instance is paused: nothing changes until paused is false')];
-  const effects = [...membership(before, after), ...configuration(before, after, catalog)];
+  if (after.hibernated) {
+    if (before.hibernated) return [nothing('the instance is hibernated: nothing changes until it is woken')];
+    return [{ kind: 'stop', text: 'stop all nodes, the leader last; data, port and credentials are kept' }];
+  }
+  const woken: Effect[] = before.hibernated
+    ? [{ kind: 'start', text: 'start all nodes on their data, first the one that led last' }]
+    : [];
+  const effects = [...woken, ...membership(before, after), ...configuration(before, after, catalog, present)];
   return effects.length > 0 ? effects : [nothing('nothing changes on the nodes')];
 }
 
@@ -48,8 +72,11 @@ function membership(before: InstanceSpec, after: InstanceSpec): Effect[] {
   return effects;
 }
 
-function configuration(before: InstanceSpec, after: InstanceSpec, catalog: Catalog): Effect[] {
-  const [oldPlan, newPlan] = [before, after].map((spec) => catalog.plans.find((plan) => plan.plan_id === spec.plan_id));
+function configuration(before: InstanceSpec, after: InstanceSpec, catalog: Catalog, nodes: Present): Effect[] {
+  const [oldPlan, newPlan] = [before, after].map((spec) => {
+    const plan = catalog.plans.find(({ plan_id }) => plan_id === spec.plan_id);
+    return plan && sizedPlan(plan, spec);
+  });
   if (!newPlan) return [];
   const wanted = patroniConfiguration(after, newPlan);
   const present = oldPlan ? patroniConfiguration(before, oldPlan) : {};
@@ -59,14 +86,38 @@ function configuration(before: InstanceSpec, after: InstanceSpec, catalog: Catal
   if (reasons.length > 0) {
     return [
       { kind: 'reload', text: 'hand the new configuration to Patroni' },
-      { kind: 'restart', text: `restart the nodes one after the other, the leader last, for ${reasons.join(', ')}` },
-      ...(after.node_count > 1
-        ? [{ kind: 'switchover' as const, text: 'switch over before the leader restarts' }]
-        : []),
+      ...restarts(after, nodes, `for ${reasons.join(', ')}`),
     ];
   }
   if (JSON.stringify(present) === JSON.stringify(wanted)) return [];
   return [{ kind: 'reload', text: 'hand the new configuration to Patroni, which reloads PostgreSQL' }];
+}
+
+function restarts(after: InstanceSpec, { nodes, leader }: Present, why: string): Effect[] {
+  const window = after.maintenance_windows ? ', within its maintenance windows' : '';
+  const many = after.node_count > 1;
+  const leading = nodes.find(({ node_id }) => node_id === leader);
+  if (!leading) {
+    return [
+      { kind: 'restart', text: `restart the nodes one after the other, the leader last, ${why}${window}` },
+      ...(many ? [{ kind: 'switchover' as const, text: 'switch over before the leader restarts' }] : []),
+    ];
+  }
+  const replicas = nodes.filter((node) => node !== leading);
+  const waits = 'and wait until it streams again';
+  const next = replicas.length > 0 ? `, ${waits}` : '';
+  return [
+    ...replicas.map(({ node_id, backend_id }): Effect => {
+      return { kind: 'restart', text: `restart replica ${node_id} on ${backend_id} ${why}${window}, ${waits}` };
+    }),
+    ...(replicas.length > 0
+      ? [{ kind: 'switchover' as const, text: `switch over from ${leading.node_id} to one of the replicas` }]
+      : []),
+    {
+      kind: 'restart',
+      text: `restart the old leader ${leading.node_id} on ${leading.backend_id} ${why}${window}${next}`,
+    },
+  ];
 }
 
 function changedNames(before: Record<string, unknown>, after: Record<string, unknown>): string[] {

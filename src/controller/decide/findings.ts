@@ -3,6 +3,7 @@ import type { Admission } from './admission.ts';
 import type { Health } from './health.ts';
 import type { SoundNode } from './nodes.ts';
 import type { Unwell } from './repair.ts';
+import type { RolloutProgress } from './rollout.ts';
 import type { Route } from './route.ts';
 
 /** Something worth saying: a word for programs, a sentence for people. */
@@ -19,6 +20,8 @@ export interface Membership {
   readonly waiting: Remark | undefined;
   /** What else people should know of them. */
   readonly remarks?: readonly Remark[];
+  /** Undefined when this pass could not look at it. */
+  readonly progress?: RolloutProgress | undefined;
 }
 
 /** Everything a pass found out and decided, as the state is to tell it. */

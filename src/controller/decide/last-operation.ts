@@ -28,6 +28,9 @@ export function describeOperation(
   if (claims.some(({ type, status }) => type === 'Ready' && status === 'True')) {
     return { state: 'succeeded', description: progress };
   }
+  if (claims.some(({ type, reason }) => type === 'Running' && reason === 'Hibernated')) {
+    return { state: 'succeeded', description: progress };
+  }
   if (before?.observedGeneration === generation && before.lastOperation.state === 'succeeded') {
     return before.lastOperation;
   }

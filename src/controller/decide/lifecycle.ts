@@ -7,7 +7,7 @@ import { describeMoves, moves } from './moving.ts';
 import type { SoundNode } from './nodes.ts';
 import type { Pass } from './pass.ts';
 import { decideRepair } from './repair.ts';
-import { decideRollout } from './rollout.ts';
+import { decideRollout, observeRollout } from './rollout.ts';
 import { forgetErased, removeWorst, waitingForCell, withdrawUnstarted } from './scale-down.ts';
 import { placeNodes } from './scale-up.ts';
 
@@ -22,7 +22,8 @@ export function decideMembership(pass: Pass, before: readonly SoundNode[]): Memb
   repair(pass, before);
   const woken = wakeNodes(pass, fence(pass, before));
   const membership = bringToNumber(pass, woken.nodes);
-  return { ...membership, waiting: membership.waiting ?? woken.waiting };
+  const progress = membership.progress ?? observeRollout(pass, membership.nodes);
+  return { ...membership, progress, waiting: membership.waiting ?? woken.waiting };
 }
 
 // Whatever it is good for: an operator wants it so.
@@ -63,8 +64,8 @@ function decideNumberAndPlace(pass: Pass, nodes: readonly SoundNode[]): Membersh
     const message = `${describeMoves(pass, moving)}: a replacement was placed on ${placed.nodes[0]?.cell}`;
     return { nodes: after, waiting: { reason: 'Moving', message } };
   }
-  decideRollout(pass, running);
-  return { nodes: after, waiting: waitingForCell(pass.view, nodes) };
+  const progress = decideRollout(pass, after);
+  return { nodes: after, waiting: waitingForCell(pass.view, nodes), progress };
 }
 
 const byId = (one: SoundNode, other: SoundNode): number => (one.id < other.id ? -1 : 1);

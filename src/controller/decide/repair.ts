@@ -29,7 +29,10 @@ export function findUnwell(
   specHash: string | undefined,
   now: Date,
 ): Unwell[] {
-  const before = view.state?.value.ok ? view.state.value.value.unwell : [];
+  const state = view.state?.value.ok ? view.state.value.value : undefined;
+  // A node that does not come back with new parameters is not mended by other data: the rollout stops and says so.
+  if (state?.rollout) return [];
+  const before = state?.unwell ?? [];
   return nodes
     .filter((node) => cannotFollow(view, node, health, specHash))
     .map(({ id }) => before.find(({ node }) => node === id) ?? { node: id, since: now.toISOString() });

@@ -1,6 +1,8 @@
 import type { NodeId } from '../../schema/ids.ts';
+import type { InstanceSpec } from '../../schema/instance-spec.ts';
 import type { ObservedState } from '../../schema/observed-state.ts';
 import { readOnlyPort } from '../../schema/routing.ts';
+import type { StateFacts } from '../view/facts.ts';
 import type { InstanceView } from '../view/instance-view.ts';
 import { type Claims, describeConditions } from './conditions.ts';
 import type { DueEvent } from './decision.ts';
@@ -24,6 +26,10 @@ export function describeState(
     const old = before?.conditions.find(({ type }) => type === claim.type);
     return { ...claim, since: old?.status === claim.status ? old.since : now.toISOString() };
   });
+  const operation = describeOperation(findings, claims, before, generation);
+  const rolledOut = lastRolledOut(operation.state === 'succeeded' && admission.course === 'converge', before);
+  const isLookedAt = findings.progress !== undefined || admission.course !== 'converge';
+  const rollout = isLookedAt ? findings.progress?.rollout : before?.rollout;
   const ids = { plan_id: spec?.plan_id ?? '', service_id: spec?.service_id ?? view.herd.settings.catalog.service_id };
   const { portRange } = view.herd.settings;
   const state: ObservedState = {
@@ -37,8 +43,10 @@ export function describeState(
     uid: String(view.document?.createRevision ?? before?.uid ?? '0'),
     observed_generation: generation,
     ...(spec && { accepted: spec }),
+    ...(rolledOut && { rolled_out: rolledOut }),
+    ...(rollout && { rollout }),
     conditions,
-    last_operation: describeOperation(findings, claims, before, generation),
+    last_operation: operation,
     ...(findings.unwell.length > 0 && { unwell: [...findings.unwell] }),
     ...(findings.repairs.length > 0 && { repairs: [...findings.repairs] }),
     ...(view.leader && { leader: view.leader.value.slice(0, 100) }),
@@ -59,6 +67,12 @@ export function describeState(
     });
   }
   return { state, events };
+}
+
+/** What a rollback goes back to: nothing once the present spec has been true. */
+function lastRolledOut(isTrue: boolean, before: StateFacts | undefined): InstanceSpec | undefined {
+  if (isTrue) return undefined;
+  return before?.lastOperation.state === 'succeeded' ? before.accepted : before?.rolledOut;
 }
 
 function transitions(

@@ -48,6 +48,8 @@ export interface StateFacts {
   readonly deleted: ObservedState['deleted'];
   readonly deletionHeld: boolean;
   readonly ledLast: string | undefined;
+  readonly rolledOut: InstanceSpec | undefined;
+  readonly rollout: ObservedState['rollout'];
   readonly allocatedPort: number | undefined;
   readonly leader: string | undefined;
   readonly unwell: readonly { readonly node: NodeId; readonly since: string }[];
@@ -128,6 +130,8 @@ export function stateFacts(text: string): Parsed<StateFacts> {
     deleted: value.deleted,
     deletionHeld: value.deletion_held ?? false,
     ledLast: value.led_last,
+    rolledOut: value.rolled_out,
+    rollout: value.rollout,
     allocatedPort: value.allocated_port,
     leader: value.leader,
     unwell: value.unwell ?? [],

@@ -36,6 +36,7 @@ import { PortIndex } from './port-index.ts';
 export interface Takes {
   readonly placements: readonly { readonly node: NodeId; readonly cell: CellId; readonly memoryMb: number }[];
   readonly takesPort: number | undefined;
+  readonly startsRollout: boolean;
   readonly moves: number;
 }
 
@@ -49,6 +50,8 @@ export class Herd implements HerdView {
   readonly cellIndex = new CellIndex();
   readonly ports = new PortIndex();
   readonly #deletions = new DeletionIndex();
+  /** Instances that restart their nodes, and those that are about to. */
+  readonly #rollouts = new Set<InstanceId>();
   readonly #informers: Informers;
   readonly #routers = new Map<RouterId, Parsed<RouterFacts>>();
   readonly budget: MoveBudget | undefined;
@@ -100,6 +103,10 @@ export class Herd implements HerdView {
     return this.ports.quarantine(port);
   }
 
+  get rollouts(): number {
+    return this.#rollouts.size;
+  }
+
   deletions(nowMs: number): { readonly recent: number; readonly herd: number } {
     const gone = this.ports.releasedSince(nowMs - deletionBurstMs);
     return { recent: this.#deletions.recent(nowMs) + gone, herd: this.#deletions.size + gone };
@@ -137,14 +144,19 @@ export class Herd implements HerdView {
   }
 
   /** Counts what a decision takes before the store shows it, so that no other decision takes it too. */
-  assume(id: InstanceId, { placements, takesPort, moves }: Takes): void {
+  assume(id: InstanceId, { placements, takesPort, moves, startsRollout }: Takes): void {
+    if (startsRollout) this.#rollouts.add(id);
     if (moves > 0) this.budget?.take(moves);
     for (const { node, cell, memoryMb } of placements) this.cellIndex.addNode(cell, node, memoryMb);
     if (takesPort !== undefined) this.ports.assume(takesPort, id);
   }
 
   /** Counts only the room that the store shows again: the decision was committed and seen, or it failed. */
-  settle({ placements }: Takes): void {
+  settle(id: InstanceId, { placements, startsRollout }: Takes): void {
+    if (startsRollout) {
+      const state = versioned(this.#informers.scopes.get(stateKey(id)), 'state')?.value;
+      if (!state?.ok || !state.value.rollout) this.#rollouts.delete(id);
+    }
     for (const { node, cell } of placements) {
       if (!this.#informers.cells.get(assignmentKey(cell, node))) this.cellIndex.removeNode(cell, node);
     }
@@ -188,7 +200,10 @@ export class Herd implements HerdView {
     const id = kind === 'state' ? parseScopeKey(keyOf(change))?.instance : undefined;
     if (!id) return;
     const fact = change.type === 'put' ? change.entry.value : undefined;
-    this.#deletions.setState(id, fact?.kind === 'state' && fact.value.ok ? fact.value.value : undefined);
+    const state = fact?.kind === 'state' && fact.value.ok ? fact.value.value : undefined;
+    this.#deletions.setState(id, state);
+    if (state?.rollout) this.#rollouts.add(id);
+    else this.#rollouts.delete(id);
   }
 
   #indexCell(change: Change<CellFact>): void {

@@ -80,6 +80,8 @@ export interface HerdView {
   readonly moves?: number | undefined;
   /** Until when nobody gets the port, because its instance is gone; undefined when that is not so. */
   quarantine(port: number): PortQuarantine | undefined;
+  /** How many instances restart their nodes now. */
+  readonly rollouts: number;
   /** How many instances there are, and how many of them were deleted in the last minutes. */
   deletions(nowMs: number): { readonly recent: number; readonly herd: number };
   /** The instances whose allocation says this port: more than one is a fault. */
@@ -109,6 +111,8 @@ export interface Settings {
   readonly deletionGraceMs: number;
   /** How many instances may be deleted within ten minutes, if a tenth of the herd is less, before the rest is held. */
   readonly deletionBurst: number;
+  /** How many instances may restart their nodes at a time. */
+  readonly maxConcurrentRollouts: number;
   /** How long the port of an instance that is gone is given to nobody. */
   readonly portQuarantineMs: number;
 }

@@ -12,5 +12,6 @@ export const defaultSettings: Settings = {
   image: defaultImage,
   deletionGraceMs: defaultDeletionGraceMs,
   deletionBurst: defaultDeletionBurst,
+  maxConcurrentRollouts: 10,
   portQuarantineMs: defaultPortQuarantineMs,
 };

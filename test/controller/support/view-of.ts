@@ -132,6 +132,10 @@ function herdOf(pairs: readonly KeyValue[], settings: Settings, read: Read): Her
       const { modRevision } = key;
       return { untilMs: Date.parse(until), releasedMs: Date.parse(released), confirmed, modRevision };
     },
+    rollouts: pairs.filter(({ key, value }) => {
+      const state = /^\/service\/[^/]+\/state$/.test(key) ? stateFacts(value) : undefined;
+      return state?.ok && state.value.rollout !== undefined;
+    }).length,
     deletions: (nowMs) => countDeletions(pairs, nowMs),
     portHolder: (port) => read(`${portsPrefix}${port}`, (text) => text)?.value,
     allocatedTo: (port) =>

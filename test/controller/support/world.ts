@@ -40,6 +40,7 @@ export class World {
       deletionGraceMs: 0,
       deletionBurst: 5,
       portQuarantineMs: 0,
+      maxConcurrentRollouts: 10,
       ...options.settings,
     };
     this.put(nextPortKey, String(this.settings.portRange.first));
