@@ -30,6 +30,8 @@ const packageHome: Readonly<Record<string, string>> = {
   croner: 'schema',
   commander: 'cli',
   dockerode: 'cell',
+  lmdb: 'kv',
+  pg: 'kv',
 };
 
 /** What only one place may touch, so that everything else can be tested with a clock and an environment of its own. */

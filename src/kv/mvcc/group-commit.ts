@@ -52,7 +52,7 @@ export class GroupCommit {
   alone<T>(action: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(refusals.stopped());
-      this.#exclusive.push(() => action().then(resolve, reject));
+      this.#exclusive.push(() => action().then(resolve, (error) => reject(asRefusal(error))));
       this.#wake();
     });
   }

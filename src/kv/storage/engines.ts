@@ -13,9 +13,10 @@ export interface EngineOptions {
 /** Opens the engine, and the store in it if there is none yet. */
 export type OpenEngine = (options: EngineOptions) => Promise<StorageEngine>;
 
-export type EngineName = 'memory';
+export type EngineName = 'lmdb' | 'memory';
 
 /** Every engine, loaded when it is asked for: the packages of the others need not be there. */
 export const engines: Readonly<Record<EngineName, () => Promise<OpenEngine>>> = {
+  lmdb: async () => (await import('./lmdb.ts')).openLmdbEngine,
   memory: async () => (await import('./memory.ts')).openMemoryEngine,
 };

@@ -15,6 +15,7 @@ import {
   keyOverheadBytes,
   type LoggedChange,
   numberIn,
+  present,
   stateKey,
   table,
   tombstone,
@@ -179,7 +180,7 @@ function writesOf(batch: Batch): Write[] {
     const lease = deleted ? 0n : kv.lease;
     const before = prevKv?.lease ?? 0n;
     if (before !== lease && before !== 0n) writes.push({ key: attachedKey(before, key), value: undefined });
-    if (before !== lease && lease !== 0n) writes.push({ key: attachedKey(lease, key), value: noBytes });
+    if (before !== lease && lease !== 0n) writes.push({ key: attachedKey(lease, key), value: present });
   }
   flushLog();
   for (const [id, lease] of batch.leases) {

@@ -101,12 +101,14 @@ export function encodeRow(kv: KeyValue): Buffer {
   return row;
 }
 
-export const tombstone = Buffer.alloc(0);
+/** Shorter than any row. Not empty: not every store tells an empty value from none. */
+export const tombstone = Buffer.of(0);
+export const present = Buffer.of(0);
 const noValue = Buffer.alloc(0);
 
 /** undefined: the key was deleted. */
 export function decodeRow(key: Buffer, row: Buffer, keysOnly = false): KeyValue | undefined {
-  if (row.length === 0) return undefined;
+  if (row.length < rowHeaderBytes) return undefined;
   return {
     key,
     createRevision: row.readBigInt64BE(0),

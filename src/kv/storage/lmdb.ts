@@ -1,0 +1,224 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { open as openFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { open, type RangeOptions, type RootDatabase, type Transaction } from 'lmdb';
+import { lockDirectory } from './directory-lock.ts';
+import type { StorageEngine, StoredBytes } from './engine.ts';
+import type { EngineOptions } from './engines.ts';
+import { FileReserve } from './file-reserve.ts';
+import { OrderedEngine } from './ordered-engine.ts';
+import type { Entry, SortedRangeOptions, SortedStore, Write } from './sorted-store.ts';
+
+// What its map of the file may grow to: address space, not memory. etcd advises against more than 8 GiB of data.
+const mapBytes = 64 * 1024 ** 3;
+const maxKeyBytes = 1978;
+const copyRows = 2000;
+
+type Database = RootDatabase<Buffer, Buffer>;
+
+/** What the package says of a file, among other things. */
+interface Stats {
+  readonly pageSize: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+  readonly lastPageNumber: number;
+}
+
+/** The file is not what a server left behind. */
+export class DamagedStoreError extends Error {
+  readonly code = 'damaged-store';
+
+  constructor(path: string, why: string) {
+    super(`${path} is damaged: ${why}`);
+    this.name = 'DamagedStoreError';
+  }
+}
+
+/** A storage engine in a directory of this machine. */
+export async function openLmdbEngine({ directory }: EngineOptions): Promise<StorageEngine> {
+  if (directory === undefined) throw new Error('the lmdb engine needs a data directory');
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const unlock = lockDirectory(directory);
+  try {
+    return new OrderedEngine(new LmdbStore(join(directory, 'kv.lmdb'), unlock));
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+/**
+ * LMDB through its package's writing thread: a batch is handed over, and while the thread writes and syncs it, reads go
+ * on from the snapshot before it. A batch is answered when data and the page that points to it are on disk, in that
+ * order; so whatever moment power fails, the file is the store before or after a batch.
+ */
+class LmdbStore implements SortedStore {
+  readonly maxKeyBytes = maxKeyBytes;
+  readonly #path: string;
+  readonly #unlock: () => void;
+  #db: Database;
+  #reserve: FileReserve;
+  #snapshot: Transaction;
+  #size: StoredBytes;
+  #failure: Error | undefined;
+
+  constructor(path: string, unlock: () => void) {
+    this.#path = path;
+    this.#unlock = unlock;
+    // Of a defragmentation that did not come to its end.
+    for (const left of [`${path}.new`, `${path}.new-lock`]) rmSync(left, { force: true });
+    this.#db = openDatabase(path);
+    this.#reserve = new FileReserve(path);
+    this.#size = sizeOf(this.#db);
+    if (this.#reserve.bytes < this.#size.total) {
+      throw new DamagedStoreError(path, `it has ${this.#reserve.bytes} bytes of ${this.#size.total}`);
+    }
+    this.#snapshot = this.#db.useReadTransaction();
+  }
+
+  get(key: Buffer): Buffer | undefined {
+    return this.#db.get(key, { transaction: this.#snapshot });
+  }
+
+  range(from: Buffer, to: Buffer, { limit, reverse = false }: SortedRangeOptions = {}): Iterable<Entry> {
+    const bounds = reverse
+      ? { start: to, end: from, reverse, exclusiveStart: true, inclusiveEnd: true }
+      : { start: from, end: to };
+    return this.#db.getRange(this.#options(limit === undefined ? bounds : { ...bounds, limit }));
+  }
+
+  keys(from: Buffer, to: Buffer): Iterable<Buffer> {
+    return this.#db.getKeys(this.#options({ start: from, end: to }));
+  }
+
+  count(from: Buffer, to: Buffer): number {
+    return this.#db.getKeysCount(this.#options({ start: from, end: to }));
+  }
+
+  async commit(writes: readonly Write[]): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    await this.#reserve.ensure(this.#size.total + bytesNeeded(writes, this.#size));
+    try {
+      await writeAll(this.#db, writes);
+    } catch (error) {
+      // The package does not survive a failed write reliably: what would come after it is not to be trusted.
+      this.#failure = new Error(`${this.#path} can no longer be written to: ${String(error)}`, { cause: error });
+      throw this.#failure;
+    }
+  }
+
+  refresh(): void {
+    const before = this.#snapshot;
+    this.#db.resetReadTxn();
+    this.#snapshot = this.#db.useReadTransaction();
+    before.done();
+    this.#size = sizeOf(this.#db);
+  }
+
+  size(): StoredBytes {
+    return this.#size;
+  }
+
+  /** Copies what is in use into a new file and puts that in the place of the old one. */
+  async defragment(): Promise<void> {
+    const path = `${this.#path}.new`;
+    const fresh = openDatabase(path);
+    const reserve = new FileReserve(path);
+    try {
+      let writes: Write[] = [];
+      const flush = async () => {
+        const size = sizeOf(fresh);
+        await reserve.ensure(size.total + bytesNeeded(writes, size));
+        await writeAll(fresh, writes);
+        writes = [];
+      };
+      for (const { key, value } of this.#db.getRange(this.#options({}))) {
+        if (writes.push({ key, value }) >= copyRows) await flush();
+      }
+      await flush();
+      await rename(path, this.#path);
+      await syncDirectoryOf(this.#path);
+    } catch (error) {
+      reserve.close();
+      await fresh.close();
+      throw error;
+    }
+    const before = { db: this.#db, reserve: this.#reserve, snapshot: this.#snapshot };
+    this.#db = fresh;
+    this.#reserve = reserve;
+    this.#snapshot = fresh.useReadTransaction();
+    this.#size = sizeOf(fresh);
+    before.snapshot.done();
+    before.reserve.close();
+    await before.db.close();
+  }
+
+  async close(): Promise<void> {
+    this.#snapshot.done();
+    this.#reserve.close();
+    await this.#db.close();
+    this.#unlock();
+  }
+
+  #options(bounds: RangeOptions): RangeOptions {
+    return { ...bounds, transaction: this.#snapshot };
+  }
+}
+
+function openDatabase(path: string): Database {
+  return open<Buffer, Buffer>({
+    path,
+    noSubdir: true,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    mapSize: mapBytes,
+    // With it, commits are answered before they are on disk.
+    overlappingSync: false,
+  });
+}
+
+/** One transaction of the file with one sync. */
+async function writeAll(db: Database, writes: readonly Write[]): Promise<void> {
+  const failures: Promise<unknown>[] = [];
+  try {
+    await db.batch(() => {
+      for (const { key, value } of writes) {
+        const done = value ? db.put(key, value) : db.remove(key);
+        // All but the first are one and the same promise.
+        if (failures.at(-1) !== done) failures.push(done);
+      }
+    });
+    await Promise.all(failures);
+  } catch (error) {
+    for (const failure of failures) failure.catch(() => {});
+    // Its own error only points to another, which comes later.
+    const cause = (error as { readonly commitError?: Promise<never> }).commitError;
+    throw cause !== undefined ? await cause.catch((reason: unknown) => reason) : error;
+  }
+}
+
+/**
+ * How far a file may grow at most by these writes: each may copy and split a leaf and the branch above it, but all of
+ * them together copy no page twice; and what they bring may leave pages half empty.
+ */
+function bytesNeeded(writes: readonly Write[], { inUse }: StoredBytes): number {
+  let brought = 0;
+  for (const { key, value } of writes) brought += key.length + (value ? value.length + 64 : 0);
+  return (1 << 20) + Math.min(writes.length * 3 * 4096, inUse) + 2 * brought;
+}
+
+function sizeOf(db: Database): StoredBytes {
+  const stats = db.getStats() as Stats;
+  const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
+  return { total: (stats.lastPageNumber + 1) * stats.pageSize, inUse: pages * stats.pageSize };
+}
+
+async function syncDirectoryOf(path: string): Promise<void> {
+  const directory = await openFile(join(path, '..'));
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
