@@ -1,4 +1,4 @@
-import type { Compare, Op, Store } from '../store/store.ts';
+import type { Compare, KeyValue, Op, Store } from '../store/store.ts';
 import type { Decision } from './decide/decision.ts';
 
 /** This controller leads no more: whatever it wants to write is refused, by the store. */
@@ -26,8 +26,13 @@ export async function commit(
     { signal },
   );
   if (succeeded) return { committed: true, revision };
-  if (fence.target === 'create' && reads[0]?.createRevision !== fence.value) {
-    throw new DeposedError(`write as leader: ${fence.key} is held by ${reads[0]?.value ?? 'nobody'}`);
-  }
+  refuseDeposed(fence, reads[0]);
   return { committed: false };
+}
+
+/** Throws if the leader's key, as a transaction that failed has read it, is not this controller's any more. */
+export function refuseDeposed(fence: Compare, present: KeyValue | undefined): void {
+  if (fence.target === 'create' && present?.createRevision !== fence.value) {
+    throw new DeposedError(`write as leader: ${fence.key} is held by ${present?.value ?? 'nobody'}`);
+  }
 }

@@ -18,7 +18,7 @@ export class ControllerMetrics {
   constructor(registry: Registry) {
     this.commits = new Counter({
       name: 'pgherd_commits_total',
-      help: 'Transactions that the controller committed; at rest there are none.',
+      help: 'Decisions that the controller committed, several of them in one transaction; at rest there are none.',
       registers: [registry],
     });
     this.conflicts = new Counter({

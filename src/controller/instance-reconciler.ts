@@ -5,7 +5,8 @@ import type { Logger } from '../engine/logger.ts';
 import { type InstanceId, parseInstanceId } from '../schema/ids.ts';
 import { type Compare, keysOf, type Store } from '../store/store.ts';
 import type { Clock } from '../time/clock.ts';
-import { commit, DeposedError } from './commit.ts';
+import { DeposedError } from './commit.ts';
+import { Commits } from './commits.ts';
 import type { ControllerMetrics } from './controller-metrics.ts';
 import { decide } from './decide/decide.ts';
 import type { Decision } from './decide/decision.ts';
@@ -33,6 +34,7 @@ const progressEveryMs = 1_000;
  */
 export class InstanceReconciler {
   readonly #options: InstanceReconcilerOptions;
+  readonly #commits: Commits;
   /** Decisions of which it is not known whether they were committed: the answer was lost. */
   readonly #unsure = new Map<InstanceId, Decision>();
   /** When something was last written for an instance, monotonic; forgotten when that is long ago. */
@@ -40,6 +42,7 @@ export class InstanceReconciler {
 
   constructor(options: InstanceReconcilerOptions) {
     this.#options = options;
+    this.#commits = new Commits(options.store);
   }
 
   async reconcile(key: string, fence: Compare, { signal, logger }: ReconcileContext): Promise<Result> {
@@ -81,11 +84,11 @@ export class InstanceReconciler {
   }
 
   async #commit(id: InstanceId, decision: Decision, fence: Compare, signal: AbortSignal): Promise<boolean> {
-    const { store, clock, herd, informers, metrics } = this.#options;
+    const { clock, herd, informers, metrics } = this.#options;
     herd.assume(id, decision);
     this.#unsure.set(id, decision);
     try {
-      const outcome = await commit(store, fence, decision, signal);
+      const outcome = await this.#commits.commit(fence, decision, signal);
       if (outcome.committed) {
         metrics.commits.inc();
         this.#writtenMs.set(id, clock.monotonic());

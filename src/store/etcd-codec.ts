@@ -65,6 +65,10 @@ export class EtcdCodec {
         return { request_delete_range: this.range(op.range) };
       case 'get':
         return { request_range: { key: this.key(op.key) } };
+      case 'raise': {
+        const compare = this.compare({ key: op.key, target: 'value', op: '<', value: op.value });
+        return { request_txn: { compare: [compare], success: [this.op({ ...op, type: 'put' })], failure: [] } };
+      }
       case 'when': {
         const compare = op.if.map((each) => this.compare(each));
         return { request_txn: { compare, success: op.then.map((each) => this.op(each)), failure: [] } };

@@ -68,7 +68,10 @@ interface TxnRequest {
 interface TxnResponse {
   readonly header: HeaderMessage;
   readonly succeeded: boolean;
-  readonly responses: readonly { readonly response_range: RangeResponse | null }[];
+  readonly responses: readonly {
+    readonly response_range: RangeResponse | null;
+    readonly response_txn: { readonly succeeded: boolean } | null;
+  }[];
 }
 
 export interface WatchRequest {

@@ -71,11 +71,15 @@ export class EtcdStore implements Store {
       () => describe(request),
       options,
     );
+    const { succeeded, header, responses } = response;
     const reads: (KeyValue | undefined)[] = [];
-    for (const { response_range } of response.responses) {
-      if (response_range) reads.push(response_range.kvs[0] && this.#codec.keyValue(response_range.kvs[0]));
+    const held: boolean[] = [];
+    for (const [at, { type }] of (succeeded ? request.then : (request.else ?? [])).entries()) {
+      const kv = responses[at]?.response_range?.kvs[0];
+      if (type === 'get') reads.push(kv && this.#codec.keyValue(kv));
+      else if (type === 'when') held.push(responses[at]?.response_txn?.succeeded === true);
     }
-    return { succeeded: response.succeeded, revision: toBigInt(response.header.revision), reads };
+    return { succeeded, revision: toBigInt(header.revision), reads, held };
   }
 
   watch(range: KeyRange, fromRevision: bigint, options: WatchOptions): AsyncGenerator<WatchBatch, never, void> {

@@ -8,6 +8,7 @@ import {
   type TxnResult,
   type WatchBatch,
   type WatchEvent,
+  type WriteOp,
 } from './store.ts';
 import { CompactedError, StoreError } from './store-error.ts';
 import { checkShape } from './txn-shape.ts';
@@ -41,7 +42,8 @@ export class Keyspace {
     checkShape(request);
     const succeeded = this.#holds(request.if);
     const ops = succeeded ? request.then : (request.else ?? []);
-    const due = ops.flatMap((op) => (op.type === 'when' ? this.#due(op) : [op]));
+    const held = ops.flatMap((op) => (op.type === 'when' ? this.#holds(op.if) : []));
+    const due = ops.flatMap((op) => this.#due(op));
     this.#checkLeases(due);
     const events: WatchEvent[] = [];
     const reads: (KeyValue | undefined)[] = [];
@@ -52,7 +54,7 @@ export class Keyspace {
       else events.push(...this.#delete(this.list(op.range).map((kv) => kv.key)));
     }
     this.#commit(events);
-    return { succeeded, revision: this.#revision, reads };
+    return { succeeded, revision: this.#revision, reads, held };
   }
 
   grant(): bigint {
@@ -102,8 +104,12 @@ export class Keyspace {
     return compares.every((compare) => holds(compare, this.#pairs.get(compare.key)));
   }
 
-  #due(op: Extract<Op, { type: 'when' }>): readonly Exclude<Op, { type: 'when' }>[] {
-    return this.#holds(op.if) ? op.then : [];
+  /** What is to be done of an operation, as things were before the transaction. */
+  #due(op: Op): readonly Unconditional[] {
+    if (op.type === 'when') return this.#holds(op.if) ? op.then : [];
+    if (op.type !== 'raise') return [op];
+    const { key, value } = op;
+    return this.#holds([{ key, target: 'value', op: '<', value }]) ? [{ type: 'put', key, value }] : [];
   }
 
   #put(key: string, value: string, leaseId: bigint): WatchEvent {
@@ -144,6 +150,8 @@ export class Keyspace {
     }
   }
 }
+
+type Unconditional = WriteOp | Extract<Op, { type: 'get' }>;
 
 function restrict(events: readonly WatchEvent[], range: KeyRange): WatchBatch | undefined {
   const inRange = events.filter((event) => rangeContains(range, event.type === 'put' ? event.kv.key : event.key));

@@ -88,6 +88,8 @@ export type WriteOp =
 export type Op =
   | WriteOp
   | { readonly type: 'get'; readonly key: string }
+  /** Puts `value` if the key had a smaller one before the transaction, as bytes; an absent key stays absent. */
+  | { readonly type: 'raise'; readonly key: string; readonly value: string }
   /**
    * Writes if all of `if` held before the transaction, else does nothing: unlike the conditions of the transaction
    * itself, these never keep it from being applied.
@@ -118,6 +120,8 @@ export interface TxnResult {
   readonly revision: bigint;
   /** Answers to the `get` operations of the branch taken, in their order. */
   readonly reads: readonly (KeyValue | undefined)[];
+  /** For each `when` of the branch taken, in their order, whether it held. */
+  readonly held: readonly boolean[];
 }
 
 export interface Lease {

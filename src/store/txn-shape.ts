@@ -23,7 +23,7 @@ function checkWrittenOnce(ops: readonly Op[]): void {
     throw new StoreError('invalid', `transaction writes ${key} twice`);
   };
   for (const op of ops) {
-    if (op.type === 'put') {
+    if (op.type === 'put' || op.type === 'raise') {
       if (put.has(op.key)) refuse(op.key);
       put.add(op.key);
     }

@@ -177,12 +177,23 @@ export function storeContract(start: () => Promise<StoreUnderTest>): void {
         if: [{ key, target: 'value', op: '<', value }],
         then: [put(key, value)],
       });
-      expect((await write(put(`${prefix}a`, '1'), further('30006'))).succeeded).to.equal(true);
-      expect((await write(put(`${prefix}b`, '1'), further('30006'))).succeeded).to.equal(true);
+      const [first, second] = [put(`${prefix}a`, '1'), put(`${prefix}b`, '1')];
+      expect(await write(first, further('30006'))).to.deep.include({ succeeded: true, held: [true] });
+      expect(await write(further('30006'), second)).to.deep.include({ succeeded: true, held: [false] });
       expect((await write(further('30004'), { type: 'get', key })).reads[0]?.value).to.equal('30006');
       const absent = { key: `${prefix}c`, target: 'create', op: '=', value: 0n } as const;
       await write(put(`${prefix}c`, '1'), { type: 'when', if: [absent], then: [{ type: 'delete', key }] });
       expect((await store.list(all())).kvs.map((kv) => kv.key.slice(prefix.length))).to.deep.equal(['a', 'b', 'c']);
+    });
+
+    it('raises a value and never lowers it; what is absent stays absent', async () => {
+      const raise = async (name: string, value: string) =>
+        (await write({ type: 'raise', key: prefix + name, value }, { type: 'get', key: prefix + name })).reads[0]
+          ?.value;
+      await write(put(`${prefix}a`, '30005'));
+      expect(await raise('a', '30007')).to.equal('30007');
+      expect(await raise('a', '30006')).to.equal('30007');
+      expect(await raise('b', '30006')).to.equal(undefined);
     });
 
     it('makes no revision of what is conditional and does not hold', async () => {

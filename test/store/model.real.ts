@@ -26,7 +26,11 @@ type ModelWrite =
   | { type: 'put'; key: string; value: string; lease: number }
   | { type: 'delete'; key: string }
   | { type: 'deleteRange'; start: string; end: string };
-type ModelOp = ModelWrite | { type: 'get'; key: string } | { type: 'when'; if: ModelCompare[]; then: ModelWrite[] };
+type ModelOp =
+  | ModelWrite
+  | { type: 'get'; key: string }
+  | { type: 'raise'; key: string; value: string }
+  | { type: 'when'; if: ModelCompare[]; then: ModelWrite[] };
 type Step = { kind: 'txn'; if: ModelCompare[]; then: ModelOp[]; else: ModelOp[] } | { kind: 'revoke'; lease: number };
 
 const key = fc.constantFrom('a', 'a/1', 'a/2', 'b', 'c');
@@ -52,6 +56,7 @@ const modelWrite: fc.Arbitrary<ModelWrite> = fc.oneof(
 const modelOp: fc.Arbitrary<ModelOp> = fc.oneof(
   { weight: 6, arbitrary: modelWrite },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('get' as const), key }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('raise' as const), key, value }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -122,6 +127,7 @@ async function play(store: Store, prefix: string, steps: readonly Step[]): Promi
   };
   const toOp = (op: ModelOp): Op => {
     if (op.type === 'get') return { type: op.type, key: prefix + op.key };
+    if (op.type === 'raise') return { type: op.type, key: prefix + op.key, value: op.value };
     if (op.type === 'when') return { type: op.type, if: op.if.map(toCompare), then: op.then.map(toWrite) };
     return toWrite(op);
   };

@@ -74,9 +74,9 @@ export class Draft {
     this.#ops.set(key, { type: 'put', key, value });
   }
 
-  /** Writes a key if the condition holds; whether it does is of no matter to the rest. */
-  putWhen(condition: Compare, key: string, value: string): void {
-    this.#ops.set(key, { type: 'when', if: [condition], then: [{ type: 'put', key, value }] });
+  /** Writes a key if it holds less, as text; whether it does is of no matter to the rest. */
+  raise(key: string, value: string): void {
+    this.#ops.set(key, { type: 'raise', key, value });
   }
 
   delete(key: string, modRevision: bigint): void {

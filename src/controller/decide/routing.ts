@@ -1,5 +1,4 @@
 import { allocationKey, nextPortKey, portKey } from '../../schema/routing.ts';
-import type { Compare } from '../../store/store.ts';
 import type { InstanceView } from '../view/instance-view.ts';
 import type { Draft } from './decision.ts';
 import type { Remark } from './findings.ts';
@@ -92,11 +91,8 @@ function writePort({ id, herd }: InstanceView, port: number, draft: Draft): void
 // It has five digits always, so it grows as text. When it wraps around nobody may have moved it. One that stays behind
 // costs the next who looks for a port some steps, and nothing else: only the port's own key makes it unique.
 function advanceNextPort(present: number, modRevision: bigint, next: number, draft: Draft): void {
-  const further: Compare =
-    next > present
-      ? { key: nextPortKey, target: 'value', op: '<', value: String(next) }
-      : { key: nextPortKey, target: 'mod', op: '=', value: modRevision };
-  draft.putWhen(further, nextPortKey, String(next));
+  if (next > present) draft.raise(nextPortKey, String(next));
+  else draft.replace(nextPortKey, modRevision, String(next));
 }
 
 /** The first port at or after `from` that nobody has or had a short time ago, once around the range. */
