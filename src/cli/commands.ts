@@ -8,6 +8,7 @@ import { cordon, uncordon } from './commands/cordon.ts';
 import { remove } from './commands/delete.ts';
 import { describe } from './commands/describe.ts';
 import { drain } from './commands/drain.ts';
+import { edit } from './commands/edit.ts';
 import { fence, unfence } from './commands/fence.ts';
 import { forget } from './commands/forget.ts';
 import { get } from './commands/get.ts';
@@ -16,10 +17,12 @@ import { kv } from './commands/kv.ts';
 import { psql } from './commands/psql.ts';
 import { purge } from './commands/purge.ts';
 import { rebalance } from './commands/rebalance.ts';
+import { report } from './commands/report.ts';
 import { rollback } from './commands/rollback.ts';
 import { router } from './commands/router.ts';
 import { serviceStatus } from './commands/service-status.ts';
 import { showCells } from './commands/show-cells.ts';
+import { status } from './commands/status.ts';
 import { switchover } from './commands/switchover.ts';
 import { undelete } from './commands/undelete.ts';
 import { up } from './commands/up.ts';
@@ -30,11 +33,14 @@ import type { Register } from './register.ts';
 /** Every command, in the order of the help. */
 export const commands: readonly Register[] = [
   apply,
+  edit,
   get,
+  status,
   describe,
   remove,
   undelete,
   rollback,
+  report,
   hibernate,
   wake,
   fence,

@@ -28,6 +28,8 @@ describe('what people are shown', () => {
     ['describe fresh', 'describe-fresh.txt'],
     ['describe cell cell-3', 'describe-cell-3.txt'],
     ['describe cell cell-4', 'describe-cell-4.txt'],
+    ['status', 'status.txt'],
+    ['get deleted', 'get-deleted.txt'],
     ['service-status', 'service-status.txt'],
     ['show-cells', 'show-cells.txt'],
   ];
@@ -41,7 +43,7 @@ describe('what people are shown', () => {
   }
 
   it('no table and no JSON shows a password', async () => {
-    for (const kind of ['instances', 'cells', 'nodes', 'routes', 'routers', 'events']) {
+    for (const kind of ['instances', 'cells', 'nodes', 'routes', 'routers', 'events', 'deleted']) {
       for (const format of ['wide', 'json', 'yaml']) {
         await runProgram(['--etcd', 'memory', 'get', kind, '-o', format], world);
       }

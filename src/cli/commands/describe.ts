@@ -1,5 +1,6 @@
 import { type Condition, condition, type ObservedState } from '../../schema/observed-state.ts';
 import { printAge } from '../duration.ts';
+import { explain } from '../explain.ts';
 import { Failure, usageFailure } from '../failure.ts';
 import { optionsOf } from '../global-options.ts';
 import type { CellView, Herd } from '../herd.ts';
@@ -66,6 +67,9 @@ function printInstance(id: string, herd: Herd, now: () => number): string {
         : `${instance.document?.modRevision ?? 'document deleted'}, observed ${state?.observed_generation ?? 'none'}`,
       Document: state && accepted?.status === 'False' ? refused(state) : undefined,
     }) +
+    `\nWhat it waits for:\n${explain(instance, herd.controller, now())
+      .map((line) => `  ${line}\n`)
+      .join('')}` +
     rows('Conditions', conditionColumns(now), state?.conditions ?? []) +
     rows('Nodes', narrow(nodes.columns(now), 'INSTANCE'), row.nodes) +
     eventsAbout(`instance/${id}`, [id, ...instance.nodes.map((node) => node.id)], herd, now)
