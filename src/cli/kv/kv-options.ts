@@ -31,7 +31,7 @@ export interface KvOptions extends EngineChoice {
 export const engineOptions = (): readonly Option[] => [
   new Option('--engine <engine>', 'what keeps the data')
     .choices(Object.keys(engines))
-    .default('lmdb' in engines ? 'lmdb' : 'memory')
+    .default('lmdb')
     .env('PGHERD_KV_ENGINE'),
   new Option('--data-dir <dir>', 'where engines with files keep them').env('PGHERD_DATA_DIR'),
   new Option('--postgres-file <file>', 'file with the URI of the database; or PGHERD_POSTGRES_URI').env(

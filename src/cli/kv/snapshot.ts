@@ -33,6 +33,8 @@ Example:
 async function restoreFile(file: string, options: EngineChoice, directory: string, world: World): Promise<bigint> {
   const target = { engine: options.engine, directory, ...databaseOf(options, world.env), clock: world.clock };
   try {
+    // Looked through first: what is damaged must not have been written when that is found at its end.
+    for await (const _ of unframed(createReadStream(file)));
     return await restore(target, unframed(createReadStream(file)));
   } catch (cause) {
     throw new Failure(`cannot restore ${file}`, { cause });

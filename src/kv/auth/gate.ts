@@ -27,15 +27,19 @@ export class Gate {
     return this.#accounts.accounts.enabled;
   }
 
-  /** Refuses tokens that are good for nothing; who shows none is nobody, and may do what needs no name. */
-  identify(credentials: Credentials): string | undefined {
-    if (!this.isEnabled) return undefined;
-    const { token, certificateName } = credentials;
+  /** Whether there is anything to ask: most calls on most stores are nobody's. */
+  concerns({ token }: Credentials): boolean {
+    return token !== undefined || this.isEnabled;
+  }
+
+  /** Refuses tokens that are good for nothing, even while auth is off; who shows none is nobody. */
+  identify({ token, certificateName }: Credentials): string | undefined {
     return token === undefined ? certificateName : this.#bearerOf(token);
   }
 
   allow(credentials: Credentials, access: Access, range: KeyRange): void {
-    if (this.isEnabled) this.#require(this.identify(credentials), access, range);
+    const user = this.identify(credentials);
+    if (this.isEnabled) this.#require(user, access, range);
   }
 
   /** Why a caller may not, if he may not. */
@@ -50,19 +54,20 @@ export class Gate {
   }
 
   async allowPut(credentials: Credentials, request: PutRequest, backend: Backend): Promise<void> {
-    if (!this.isEnabled) return;
     const user = this.identify(credentials);
+    if (!this.isEnabled) return;
     this.#requirePut(user, request);
     await this.#requireLeases(user, [request.lease], backend);
   }
 
   allowDeleteRange(credentials: Credentials, request: DeleteRangeRequest): void {
-    if (this.isEnabled) this.#requireDeleteRange(this.identify(credentials), request);
+    const user = this.identify(credentials);
+    if (this.isEnabled) this.#requireDeleteRange(user, request);
   }
 
   async allowTxn(credentials: Credentials, request: TxnRequest, backend: Backend): Promise<void> {
-    if (!this.isEnabled) return;
     const user = this.identify(credentials);
+    if (!this.isEnabled) return;
     const leases: bigint[] = [];
     this.#requireTxn(user, request, leases);
     await this.#requireLeases(user, leases, backend);
@@ -70,8 +75,8 @@ export class Gate {
 
   /** A lease is as good as the keys that live and die with it. */
   async allowLease(credentials: Credentials, access: Access, id: bigint, backend: Backend): Promise<void> {
-    if (!this.isEnabled) return;
     const user = this.identify(credentials);
+    if (!this.isEnabled) return;
     const { keys } = await backend.leaseTimeToLive(id, true);
     for (const key of keys) this.#require(user, access, { key, rangeEnd: noEnd });
   }
@@ -83,15 +88,17 @@ export class Gate {
 
   /** Refuses users who are not root and of whom this is not true. */
   requireAdminOr(credentials: Credentials, isOwn: (user: string) => boolean): void {
+    const identified = this.identify(credentials);
     if (!this.isEnabled) return;
-    const user = named(this.identify(credentials));
+    const user = named(identified);
     if (!isAdmin(this.#accounts.accounts, user) && !isOwn(user)) throw denied();
   }
 
   #bearerOf(token: string): string {
     const bearer = this.#tokens.bearer(token);
     if (!bearer) throw new KvError('Unauthenticated', 'etcdserver: invalid auth token');
-    if (bearer.revision !== undefined && bearer.revision < this.#accounts.accounts.revision) {
+    const { enabled, revision } = this.#accounts.accounts;
+    if (enabled && bearer.revision !== undefined && bearer.revision < revision) {
       throw new KvError('InvalidArgument', 'etcdserver: revision of auth store is old');
     }
     return bearer.user;

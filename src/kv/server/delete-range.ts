@@ -14,7 +14,7 @@ export const deleteRange = ({ backend, gate, identity }: ServerParts): Method =>
     response: deleteRangeResponseType,
     async handle(request, caller) {
       requireSize(caller.requestBytes);
-      if (gate.isEnabled) {
+      if (gate.concerns(caller)) {
         checkRange(request);
         gate.allowDeleteRange(caller, request);
       }

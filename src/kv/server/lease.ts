@@ -34,7 +34,7 @@ export const leases = ({ backend, gate, identity, space }: ServerParts): readonl
     request: leaseIdType,
     response: doneType,
     async handle({ id }, caller) {
-      if (gate.isEnabled) await gate.allowLease(caller, 'WRITE', id, backend);
+      if (gate.concerns(caller)) await gate.allowLease(caller, 'WRITE', id, backend);
       const { revision } = await backend.leaseRevoke(id);
       return { header: identity.header(revision) };
     },
@@ -46,7 +46,7 @@ export const leases = ({ backend, gate, identity, space }: ServerParts): readonl
     request: leaseTimeToLiveRequestType,
     response: leaseTimeToLiveResponseType,
     async handle({ id, keys }, caller) {
-      if (keys && gate.isEnabled) await gate.allowLease(caller, 'READ', id, backend);
+      if (keys && gate.concerns(caller)) await gate.allowLease(caller, 'READ', id, backend);
       const status = await backend.leaseTimeToLive(id, keys);
       return { ...status, header: identity.header(backend.revision), id };
     },

@@ -8,6 +8,7 @@ import {
   statusResponseType,
 } from '../protocol/maintenance.ts';
 import { doneType, nothingType } from '../protocol/plain.ts';
+import { asMaintenance } from './maintenance-refusal.ts';
 import { type Method, method } from './method.ts';
 import type { ServerParts } from './parts.ts';
 import type { ActiveAlarm } from './space.ts';
@@ -47,7 +48,7 @@ export const maintenance = ({ backend, identity, gate, space }: ServerParts): re
     request: alarmRequestType,
     response: alarmResponseType,
     async handle({ action, memberId, alarm }, caller) {
-      gate.identify(caller);
+      asMaintenance(() => gate.identify(caller));
       // etcd sends no header here.
       const answer = (alarms: readonly ActiveAlarm[]) => ({ header: undefined, alarms });
       const meant = space.active.filter((each) => alarm === 'NONE' || alarm === each.alarm);
@@ -69,7 +70,7 @@ export const maintenance = ({ backend, identity, gate, space }: ServerParts): re
     request: nothingType,
     response: doneType,
     async handle(_, caller) {
-      gate.requireAdmin(caller);
+      asMaintenance(() => gate.requireAdmin(caller));
       await backend.defragment();
       return { header: undefined };
     },
@@ -81,7 +82,7 @@ export const maintenance = ({ backend, identity, gate, space }: ServerParts): re
     request: nothingType,
     response: hashResponseType,
     async handle(_, caller) {
-      gate.requireAdmin(caller);
+      asMaintenance(() => gate.requireAdmin(caller));
       const { hash, revision } = await backend.hash(0n);
       return { header: identity.header(revision), hash };
     },
@@ -93,7 +94,7 @@ export const maintenance = ({ backend, identity, gate, space }: ServerParts): re
     request: hashKvRequestType,
     response: hashKvResponseType,
     async handle({ revision }, caller) {
-      gate.requireAdmin(caller);
+      asMaintenance(() => gate.requireAdmin(caller));
       const { hash, compactRevision, revision: at } = await backend.hash(revision);
       return { header: identity.header(at), hash, compactRevision };
     },

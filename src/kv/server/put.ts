@@ -14,7 +14,7 @@ export const put = ({ backend, gate, identity, space }: ServerParts): Method =>
     response: putResponseType,
     async handle(request, caller) {
       requireSize(caller.requestBytes);
-      if (gate.isEnabled) {
+      if (gate.concerns(caller)) {
         checkPut(request);
         await gate.allowPut(caller, request, backend);
       }

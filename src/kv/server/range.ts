@@ -12,7 +12,7 @@ export const range = ({ backend, gate, identity }: ServerParts): Method =>
     request: rangeRequestType,
     response: rangeResponseType,
     async handle(request, caller) {
-      if (gate.isEnabled) {
+      if (gate.concerns(caller)) {
         checkRange(request);
         gate.allow(caller, 'READ', request);
       }

@@ -1,5 +1,6 @@
 import { snapshotResponseType } from '../protocol/maintenance.ts';
 import { nothingType } from '../protocol/plain.ts';
+import { asMaintenance } from './maintenance-refusal.ts';
 import { type Method, method } from './method.ts';
 import type { ServerParts } from './parts.ts';
 import { framed } from './snapshot-file.ts';
@@ -17,7 +18,7 @@ export const snapshot = ({ backend, gate, identity }: ServerParts): Method =>
       let room: (() => void) | undefined;
       return {
         async next() {
-          gate.requireAdmin(caller);
+          asMaintenance(() => gate.requireAdmin(caller));
           const header = identity.header(backend.revision);
           try {
             for await (const blob of framed(backend.snapshot(closing.signal))) {

@@ -15,7 +15,7 @@ export const txn = ({ backend, gate, identity, space }: ServerParts): Method =>
     response: txnResponseType,
     async handle(request, caller) {
       requireSize(caller.requestBytes);
-      if (gate.isEnabled) {
+      if (gate.concerns(caller)) {
         checkTxn(request);
         await gate.allowTxn(caller, request, backend);
       }

@@ -85,7 +85,7 @@ class WatchStream implements Questions<WatchRequest> {
     const { backend, gate } = this.#parts;
     const key = request.key.length === 0 ? zeroByte : request.key;
     const { rangeEnd } = request;
-    const refusal = gate.isEnabled ? gate.refusalOf(this.#caller, 'READ', { key, rangeEnd }) : undefined;
+    const refusal = gate.refusalOf(this.#caller, 'READ', { key, rangeEnd });
     // Said as Go prints its errors: clients look for the words.
     const reason = refusal && `rpc error: code = ${refusal.code} desc = ${refusal.message}`;
     const problem = reason ?? this.#problemOf(request.watchId, key, rangeEnd);
