@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../time/clock.ts';
 import type { Backend } from './backend.ts';
-import { Lessor } from './lease/lessor.ts';
+import { LocalLessor } from './lease/local-lessor.ts';
+import { SharedLessor } from './lease/shared-lessor.ts';
 import { type AutoCompaction, Compactor } from './mvcc/compactor.ts';
 import { GroupCommit } from './mvcc/group-commit.ts';
 import { MvccBackend } from './mvcc/mvcc-backend.ts';
@@ -36,8 +37,12 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
   const onFailure = options.onFailure ?? (() => {});
   const engine = await openEngine(options);
   const hub = new WatchHub(engine, onFailure);
-  const commits = new GroupCommit(engine, ({ events, revision }) => hub.publish(events, revision));
-  const lessor = new Lessor({ engine, commits, clock, newId: options.newLeaseId ?? randomId });
+  const commits = new GroupCommit(engine, (batch) => hub.publish(batch));
+  engine.shared?.onAdvance((revision) => hub.pull(revision));
+  const newId = options.newLeaseId ?? randomId;
+  const lessor = engine.shared
+    ? new SharedLessor({ engine, shared: engine.shared, commits, clock, newId })
+    : new LocalLessor({ engine, commits, clock, newId });
   await lessor.load();
   const compactor = new Compactor({ engine, commits, clock, auto: autoCompaction });
   const quota = new Quota(engine, quotaBytes, options.onQuotaExceeded ?? (() => {}));

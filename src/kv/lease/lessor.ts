@@ -1,220 +1,63 @@
-import type { Clock } from '../../time/clock.ts';
 import type { LeaseGrantRequest, LeaseStatus } from '../messages.ts';
 import type { Draft } from '../mvcc/draft.ts';
 import type { GroupCommit } from '../mvcc/group-commit.ts';
 import { refusals } from '../mvcc/refusals.ts';
-import type { StorageEngine } from '../storage/engine.ts';
-import { type Deadline, DeadlineHeap } from './deadline-heap.ts';
 
 /** etcd's bounds, in seconds. The lower one is what its default election timeout makes of it. */
 const minTtl = 2n;
 const maxTtl = 9_000_000_000n;
-const checkpointEveryMs = 5000;
-const retryMs = 1000;
 
-interface Armed extends Deadline {
-  readonly id: bigint;
-  readonly ttlMs: number;
-  readonly ttl: bigint;
-  expiresMs: number;
-  /** What a server that starts after a crash would believe to be left of it. */
-  keptMs: number;
-}
-
-export interface LessorOptions {
-  readonly engine: StorageEngine;
-  readonly commits: GroupCommit;
-  readonly clock: Clock;
-  readonly newId: () => bigint;
-}
-
-/**
- * Leases, whose time passes only while the server runs. What is left of them is written down when they are granted and
- * when the server stops; of a lease that has lived through half its time without being renewed, also every few seconds.
- * A healthy lease therefore costs no writes, and after a crash none ends too early: what was written down is never less
- * than what was left, because a renewal that would make it so is answered only when it too is written down.
- */
-export class Lessor {
-  readonly #options: LessorOptions;
-  readonly #armed = new Map<bigint, Armed>();
-  readonly #heap = new DeadlineHeap<Armed>();
-  #isRunning = false;
-  #cancelTimer: (() => void) | undefined;
-  #timerAtMs = Number.POSITIVE_INFINITY;
-
-  constructor(options: LessorOptions) {
-    this.#options = options;
-  }
-
+/** What can be done with leases, wherever their time passes. */
+export interface Lessor {
   /** Takes up the leases that the engine has kept. */
-  async load(): Promise<void> {
-    for (const { id, ttl, remainingMs } of await this.#options.engine.leases()) this.#arm(id, ttl, remainingMs);
-  }
-
-  get size(): number {
-    return this.#armed.size;
-  }
-
-  async grant({
-    id: wanted,
-    ttl: wantedTtl,
-  }: LeaseGrantRequest): Promise<{ readonly id: bigint; readonly ttl: bigint }> {
-    if (wantedTtl > maxTtl) throw refusals.leaseTtlTooLarge();
-    const ttl = wantedTtl < minTtl ? minTtl : wantedTtl;
-    let id = wanted;
-    while (id === 0n || (wanted === 0n && this.#armed.has(id))) id = this.#options.newId();
-    const remainingMs = Number(ttl) * 1000;
-    await this.#options.commits.submit({
-      needs: (needs) => needs.lease(id),
-      decide: (draft) => {
-        if (draft.lease(id)) throw refusals.leaseExists();
-        draft.putLease({ id, ttl, remainingMs });
-      },
-    });
-    this.#arm(id, ttl, remainingMs);
-    return { id, ttl };
-  }
-
-  async revoke(id: bigint): Promise<{ readonly revision: bigint }> {
-    const revision = await this.#options.commits.submit({
-      needs: (needs) => needs.leaseWithKeys(id),
-      decide: (draft) => {
-        if (!draft.lease(id)) throw refusals.leaseNotFound();
-        end(draft, id);
-        return draft.revision;
-      },
-    });
-    this.#armed.delete(id);
-    return { revision };
-  }
-
-  async keepAlive(id: bigint): Promise<bigint> {
-    const lease = this.#armed.get(id);
-    const now = this.#options.clock.monotonic();
-    if (!lease || lease.expiresMs <= now) return 0n;
-    lease.expiresMs = now + lease.ttlMs;
-    if (lease.keptMs < lease.ttlMs) {
-      const { ttl, ttlMs: remainingMs } = lease;
-      const isKept = await this.#options.commits.submit({
-        needs: (needs) => needs.lease(id),
-        decide: (draft) => {
-          if (!draft.lease(id)) return false;
-          draft.putLease({ id, ttl, remainingMs });
-          return true;
-        },
-      });
-      if (!isKept) return 0n;
-      lease.keptMs = remainingMs;
-    }
-    return lease.ttl;
-  }
-
-  timeToLive(id: bigint, keys: () => readonly Buffer[]): LeaseStatus {
-    const lease = this.#armed.get(id);
-    const leftMs = lease ? lease.expiresMs - this.#options.clock.monotonic() : 0;
-    if (!lease || leftMs <= 0) return { ttl: -1n, grantedTtl: 0n, keys: [] };
-    return { ttl: BigInt(Math.floor(leftMs / 1000)), grantedTtl: lease.ttl, keys: keys() };
-  }
-
+  load(): Promise<void>;
+  grant(request: LeaseGrantRequest): Promise<{ readonly id: bigint; readonly ttl: bigint }>;
+  revoke(id: bigint): Promise<{ readonly revision: bigint }>;
+  keepAlive(id: bigint): Promise<bigint>;
+  timeToLive(id: bigint, withKeys: boolean): Promise<LeaseStatus>;
   /** The one that ends first comes first. */
-  list(): readonly bigint[] {
-    return [...this.#armed.values()].sort((a, b) => a.expiresMs - b.expiresMs).map(({ id }) => id);
-  }
-
-  /** Ends leases whose time is over, and writes down what is left of the others, until the signal aborts. */
-  async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    this.#isRunning = true;
-    this.#setTimer();
-    while (!signal.aborted) {
-      await clock.sleep(checkpointEveryMs, signal).catch(() => {});
-      if (!signal.aborted) await this.#checkpoint((lease, leftMs) => isNeglected(lease, leftMs)).catch(() => {});
-    }
-    this.#isRunning = false;
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    this.#timerAtMs = Number.POSITIVE_INFINITY;
-    await this.#checkpoint((lease, leftMs) => leftMs < lease.keptMs);
-  }
-
-  #arm(id: bigint, ttl: bigint, remainingMs: number): void {
-    const expiresMs = this.#options.clock.monotonic() + remainingMs;
-    const lease = { id, ttl, ttlMs: Number(ttl) * 1000, expiresMs, keptMs: remainingMs, lookAtMs: expiresMs };
-    this.#armed.set(id, lease);
-    this.#heap.push(lease);
-    this.#setTimer();
-  }
-
-  #setTimer(): void {
-    const first = this.#heap.first;
-    if (!first || !this.#isRunning || first.lookAtMs >= this.#timerAtMs) return;
-    this.#cancelTimer?.();
-    this.#timerAtMs = first.lookAtMs;
-    this.#cancelTimer = this.#options.clock.after(first.lookAtMs - this.#options.clock.monotonic(), () => {
-      this.#timerAtMs = Number.POSITIVE_INFINITY;
-      this.#cancelTimer = undefined;
-      this.#lookAtDue();
-      this.#setTimer();
-    });
-  }
-
-  #lookAtDue(): void {
-    const now = this.#options.clock.monotonic();
-    for (let lease = this.#heap.first; lease && lease.lookAtMs <= now; lease = this.#heap.first) {
-      this.#heap.pop();
-      if (this.#armed.get(lease.id) !== lease) continue;
-      if (lease.expiresMs > now) {
-        lease.lookAtMs = lease.expiresMs;
-        this.#heap.push(lease);
-      } else void this.#expire(lease);
-    }
-  }
-
-  async #expire(lease: Armed): Promise<void> {
-    const { id } = lease;
-    try {
-      await this.#options.commits.submit({
-        needs: (needs) => needs.leaseWithKeys(id),
-        decide: (draft) => {
-          if (draft.lease(id)) end(draft, id);
-        },
-      });
-      if (this.#armed.get(id) === lease) this.#armed.delete(id);
-    } catch {
-      // A full disk, say: it stays ended for its owner, and its keys go as soon as they can.
-      lease.lookAtMs = this.#options.clock.monotonic() + retryMs;
-      this.#heap.push(lease);
-      this.#setTimer();
-    }
-  }
-
-  async #checkpoint(isDue: (lease: Armed, leftMs: number) => boolean): Promise<void> {
-    const now = this.#options.clock.monotonic();
-    const due = [...this.#armed.values()].filter((lease) => isDue(lease, lease.expiresMs - now));
-    if (due.length === 0) return;
-    const left = new Map(due.map((lease) => [lease, Math.max(0, lease.expiresMs - now)]));
-    // From here on a renewal knows that less is written down than it promises.
-    for (const [lease, leftMs] of left) lease.keptMs = Math.min(lease.keptMs, leftMs);
-    await this.#options.commits.submit({
-      needs: (needs) => {
-        for (const { id } of due) needs.lease(id);
-      },
-      decide: (draft) => {
-        for (const [{ id, ttl }, remainingMs] of left) if (draft.lease(id)) draft.putLease({ id, ttl, remainingMs });
-      },
-    });
-  }
+  list(): Promise<readonly bigint[]>;
+  /** Ends leases whose time is over, until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
 }
 
-/** Deletes a lease and its keys, in key order. */
-function end(draft: Draft, id: bigint): void {
+/** Writes a new lease down. */
+export async function grantLease(
+  commits: GroupCommit,
+  newId: () => bigint,
+  { id: wanted, ttl: wantedTtl }: LeaseGrantRequest,
+): Promise<{ readonly id: bigint; readonly ttl: bigint }> {
+  if (wantedTtl > maxTtl) throw refusals.leaseTtlTooLarge();
+  const ttl = wantedTtl < minTtl ? minTtl : wantedTtl;
+  let id = wanted;
+  while (id === 0n) id = newId();
+  await commits.submit({
+    needs: (needs) => needs.lease(id),
+    decide: (draft) => {
+      if (draft.lease(id)) throw refusals.leaseExists();
+      draft.putLease({ id, ttl, remainingMs: Number(ttl) * 1000 });
+    },
+  });
+  return { id, ttl };
+}
+
+/** Deletes a lease and its keys, in one revision and in key order. */
+export function revokeLease(commits: GroupCommit, id: bigint): Promise<{ readonly revision: bigint }> {
+  return commits.submit({
+    needs: (needs) => needs.leaseWithKeys(id),
+    decide: (draft) => {
+      if (!draft.lease(id)) throw refusals.leaseNotFound();
+      endLease(draft, id);
+      return { revision: draft.revision };
+    },
+  });
+}
+
+/** The decision of `revokeLease`. */
+export function endLease(draft: Draft, id: bigint): void {
   for (const key of draft.keysOf(id)) {
     const kv = draft.get(key);
     if (kv) draft.delete(kv);
   }
   draft.removeLease(id);
-}
-
-function isNeglected({ ttlMs, keptMs }: Armed, leftMs: number): boolean {
-  return leftMs < ttlMs / 2 && keptMs - leftMs >= Math.max(checkpointEveryMs, ttlMs / 20);
 }

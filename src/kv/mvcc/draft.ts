@@ -44,6 +44,7 @@ export class Draft implements View {
   get batch(): Batch | undefined {
     if (!this.#changed) return undefined;
     return {
+      since: this.#base.revision,
       revision: this.#revision,
       compactRevision: this.#compactRevision,
       events: this.#events,

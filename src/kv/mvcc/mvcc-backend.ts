@@ -114,17 +114,11 @@ export class MvccBackend implements Backend {
     return this.#parts.lessor.keepAlive(id);
   }
 
-  async leaseTimeToLive(id: bigint, withKeys: boolean): Promise<LeaseStatus> {
-    const keys = withKeys
-      ? await this.#parts.engine.read(
-          () => new NeedsOfRequests(true).leaseWithKeys(id),
-          (view) => view.keysOf(id),
-        )
-      : [];
-    return this.#parts.lessor.timeToLive(id, () => keys);
+  leaseTimeToLive(id: bigint, withKeys: boolean): Promise<LeaseStatus> {
+    return this.#parts.lessor.timeToLive(id, withKeys);
   }
 
-  async leases(): Promise<readonly bigint[]> {
+  leases(): Promise<readonly bigint[]> {
     return this.#parts.lessor.list();
   }
 

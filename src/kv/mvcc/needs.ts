@@ -26,6 +26,8 @@ export class NeedsOfRequests implements Needs {
       const { limit, ...options } = scanOptions(request);
       const span = spanOf(request.key, request.rangeEnd);
       this.scans.push({ span, options: this.#limits ? { ...options, limit } : options, rows: !request.countOnly });
+      // The revision may be that of a write of the same batch.
+      if (!this.#limits && options.revision !== undefined) this.scans.push({ span, options: {}, rows: true });
     }
     return this;
   }

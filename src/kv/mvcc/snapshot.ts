@@ -105,7 +105,7 @@ class Loading {
 
   finish(revision: bigint): Batch {
     const { leases, meta, events } = this;
-    return { revision, compactRevision: revision, events, leases, meta, withoutHistory: true };
+    return { since: 1n, revision, compactRevision: revision, events, leases, meta, withoutHistory: true };
   }
 }
 

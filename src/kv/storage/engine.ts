@@ -47,6 +47,8 @@ export interface Needs {
 
 /** What becomes durable together, or not at all: usually the writes of many clients, each with a revision of its own. */
 export interface Batch {
+  /** Of the store before it. */
+  readonly since: bigint;
   /** Of the store when this is done. */
   readonly revision: bigint;
   readonly compactRevision: bigint;
@@ -102,4 +104,16 @@ export interface StorageEngine {
   size(): StoredBytes;
   defragment(): Promise<void>;
   close(): Promise<void>;
+  /** What an engine has whose data other servers use too. */
+  readonly shared?: SharedStore;
+}
+
+/** Where several servers meet on the same data. Time passes for leases there, not here. */
+export interface SharedStore {
+  /** Calls `listener` when another server has written up to a revision. */
+  onAdvance(listener: (revision: bigint) => void): void;
+  /** Leases whose time is over; some of them, if there are many. */
+  dueLeases(): Promise<readonly bigint[]>;
+  /** Gives every lease its whole time again: for a while, nobody could renew. */
+  extendLeases(): Promise<void>;
 }

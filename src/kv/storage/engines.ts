@@ -13,10 +13,11 @@ export interface EngineOptions {
 /** Opens the engine, and the store in it if there is none yet. */
 export type OpenEngine = (options: EngineOptions) => Promise<StorageEngine>;
 
-export type EngineName = 'lmdb' | 'memory';
+export type EngineName = 'lmdb' | 'memory' | 'postgres';
 
 /** Every engine, loaded when it is asked for: the packages of the others need not be there. */
 export const engines: Readonly<Record<EngineName, () => Promise<OpenEngine>>> = {
   lmdb: async () => (await import('./lmdb.ts')).openLmdbEngine,
   memory: async () => (await import('./memory.ts')).openMemoryEngine,
+  postgres: async () => (await import('./postgres.ts')).openPostgresEngine,
 };

@@ -1,6 +1,6 @@
 import type { Watch, WatchListener } from '../backend.ts';
 import type { Event, WatchCreateRequest } from '../messages.ts';
-import type { StorageEngine, Wanted } from '../storage/engine.ts';
+import type { Batch, StorageEngine, Wanted } from '../storage/engine.ts';
 import { Watcher, type WatcherHub } from './watcher.ts';
 import { WatcherIndex } from './watcher-index.ts';
 
@@ -16,6 +16,8 @@ export class WatchHub implements WatcherHub {
   readonly #live = new WatcherIndex();
   readonly #behind = new Set<Watcher>();
   #revision: bigint;
+  /** Beyond the revision while what other servers wrote is being read. */
+  #pullTarget = 0n;
   #catchingUp = false;
   #closed = false;
   #size = 0;
@@ -44,8 +46,35 @@ export class WatchHub implements WatcherHub {
     return watcher;
   }
 
-  /** Tells live watches of a commit. */
-  publish(events: readonly Event[], revision: bigint): void {
+  /** Tells live watches of a commit of this server. */
+  publish({ events, since, revision }: Pick<Batch, 'events' | 'since' | 'revision'>): void {
+    // Others have written before it: history knows all of it in order.
+    if (this.#pullTarget > this.#revision || since > this.#revision) this.pull(revision);
+    else if (revision > this.#revision) this.#deliver(events, revision);
+  }
+
+  /** Tells live watches of what other servers have written up to a revision. */
+  pull(revision: bigint): void {
+    const isPulling = this.#pullTarget > this.#revision;
+    if (revision > this.#pullTarget) this.#pullTarget = revision;
+    if (!isPulling && this.#pullTarget > this.#revision) this.#pullAll().catch((error) => this.#onFailure(error));
+  }
+
+  async #pullAll(): Promise<void> {
+    try {
+      while (this.#revision < this.#pullTarget && !this.#closed) {
+        // All of it, whoever wants it: a watch may begin while the page is read.
+        const page = await this.#engine.history(this.#revision + 1n, this.#pullTarget, () => 'event and previous');
+        if (page.compactRevision > this.#revision + 1n) this.#endLive(page.compactRevision);
+        this.#deliver(page.events, page.through);
+      }
+    } finally {
+      // After a failure, whoever writes or looks next begins again.
+      this.#pullTarget = this.#revision;
+    }
+  }
+
+  #deliver(events: readonly Event[], revision: bigint): void {
     this.#revision = revision;
     for (const watcher of gather(this.#live, events)) {
       if (watcher.state !== 'live' || watcher.flush(revision, true)) continue;
@@ -122,6 +151,15 @@ export class WatchHub implements WatcherHub {
       if (reader.state !== 'behind') continue;
       if (isTaken) this.#place(reader);
       else reader.state = 'full';
+    }
+  }
+
+  /** Others have compacted what was not delivered yet. */
+  #endLive(compactRevision: bigint): void {
+    for (const watcher of this.#live.all()) {
+      if (watcher.next >= compactRevision) continue;
+      this.onCancel(watcher);
+      watcher.listener.compacted(compactRevision);
     }
   }
 

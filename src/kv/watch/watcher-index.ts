@@ -67,6 +67,12 @@ export class WatcherIndex {
     }
   }
 
+  all(): Watcher[] {
+    return [...this.#byKey.values(), ...Array.from(this.#byRange.values(), ({ watchers }) => watchers)].flatMap(
+      (watchers) => [...watchers],
+    );
+  }
+
   #sort(): void {
     if (!this.#stale) return;
     this.#stale = false;
