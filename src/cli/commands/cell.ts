@@ -1,10 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { hostname, totalmem } from 'node:os';
 import { Option } from 'commander';
-import { runCell } from '../../cell/cell-daemon.ts';
-import { ProcessRuntime } from '../../cell/runtime/process.ts';
-import { SimulatedHerd } from '../../cell/runtime/simulated/simulated-herd.ts';
-import { SimulatedRuntime } from '../../cell/runtime/simulated.ts';
 import { addOptions, hostAndPort, metricsOption, onExitOption, runDaemon } from '../daemon.ts';
 import { defaultDataDir } from '../data-dir.ts';
 import { durationOf } from '../duration-option.ts';
@@ -90,13 +86,18 @@ Examples:
         onExit: options.onExit,
       };
       await runDaemon(world, options, async (parts, signal) => {
+        // Here and not above, as in every daemon's command: each process loads the programs it runs, and no others.
+        const { runCell } = await import('../../cell/cell-daemon.ts');
         if (options.runtime === 'process') {
+          const { ProcessRuntime } = await import('../../cell/runtime/process.ts');
           const { connection, clock } = parts;
           const runtime = new ProcessRuntime({
             ...{ dataDir, address: options.address, store: connection, clock, trashRetentionMs },
           });
           return runCell({ ...parts, ...settings, runtime }, signal);
         }
+        const { SimulatedHerd } = await import('../../cell/runtime/simulated/simulated-herd.ts');
+        const { SimulatedRuntime } = await import('../../cell/runtime/simulated.ts');
         const herd = new SimulatedHerd(parts);
         const runtime = new SimulatedRuntime(herd, options.address);
         await Promise.all([herd.run(signal), runCell({ ...parts, ...settings, runtime }, signal)]);

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Option } from 'commander';
-import { runController } from '../../controller/controller-daemon.ts';
 import { type Catalog, parseCatalog } from '../../schema/catalog.ts';
 import { addOptions, hostAndPort, metricsOption, runDaemon } from '../daemon.ts';
 import { durationOf } from '../duration-option.ts';
@@ -78,6 +77,7 @@ export const controller: Register = (program, world) => {
       };
       const { instanceMetrics } = options;
       const listen = hostAndPort('--metrics', options.metrics);
+      const { runController } = await import('../../controller/controller-daemon.ts');
       await runDaemon(world, options, (parts, signal) =>
         runController({ ...parts, identity, settings, listen, instanceMetrics }, signal),
       );

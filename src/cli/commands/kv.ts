@@ -1,8 +1,6 @@
 import { hostname } from 'node:os';
 import { Option } from 'commander';
 import { collectProcessMetrics, Registry } from '../../engine/metrics.ts';
-import { defaultQuotaBytes, openBackend } from '../../kv/open-backend.ts';
-import { KvServer } from '../../kv/server/server.ts';
 import { addOptions, hostAndPort } from '../daemon.ts';
 import { defaultDataDir } from '../data-dir.ts';
 import { Failure, usageFailure } from '../failure.ts';
@@ -73,6 +71,8 @@ Examples:
 };
 
 async function serve(options: Options, world: World, signal: AbortSignal): Promise<void> {
+  const { defaultQuotaBytes, openBackend } = await import('../../kv/open-backend.ts');
+  const { KvServer } = await import('../../kv/server/server.ts');
   const { clock } = world;
   const logger = daemonLogger(world, options);
   const { host, port } = hostAndPort('--listen', options.listen);

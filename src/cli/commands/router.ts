@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
 import { Option } from 'commander';
-import { runRouter } from '../../router/router-daemon.ts';
 import { addOptions, hostAndPort, metricsOption, onExitOption, runDaemon } from '../daemon.ts';
 import { defaultDataDir } from '../data-dir.ts';
 import { optionsOf } from '../global-options.ts';
@@ -40,6 +39,7 @@ export const router: Register = (program, world) => {
     .addHelpText('after', '\nExample:\n  $ pgherd router --address pg.example.com')
     .action(async (_, self) => {
       const options = optionsOf<RouterOptions>(self);
+      const { runRouter } = await import('../../router/router-daemon.ts');
       await runDaemon(world, options, (parts, signal) =>
         runRouter(
           {

@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs';
 import type { Command } from 'commander';
-import { restore } from '../../kv/open-backend.ts';
 import { unframed } from '../../kv/server/snapshot-file.ts';
 import { defaultDataDir } from '../data-dir.ts';
 import { Failure } from '../failure.ts';
@@ -31,6 +30,7 @@ Example:
 }
 
 async function restoreFile(file: string, options: EngineChoice, directory: string, world: World): Promise<bigint> {
+  const { restore } = await import('../../kv/open-backend.ts');
   const target = { engine: options.engine, directory, ...databaseOf(options, world.env), clock: world.clock };
   try {
     // Looked through first: what is damaged must not have been written when that is found at its end.
