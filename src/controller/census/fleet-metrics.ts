@@ -43,6 +43,20 @@ export function fleetMetrics(registry: Registry, census: () => readonly CountedI
   );
   gauge(
     registry,
+    'pgherd_rollouts',
+    'Instances whose nodes are restarted with a new configuration: going, or stopped at a node that does not come back.',
+    ['state'],
+    (set) => {
+      const counts = { going: 0, stopped: 0 };
+      for (const { state } of census()) {
+        if (state?.conditions.some(({ reason }) => reason === 'RolloutStopped')) counts.stopped += 1;
+        else if (state?.rollout) counts.going += 1;
+      }
+      for (const [state, count] of Object.entries(counts)) set({ state }, count);
+    },
+  );
+  gauge(
+    registry,
     'pgherd_deletions_held',
     'Instances whose documents are gone but that run on, because so many went at once.',
     [],

@@ -147,7 +147,15 @@ describe('the metrics of the fleet', () => {
     world.put('/cells/health/n3', { health: 'Lost', since: '2026-01-01T00:00:00Z', zone: 'z3' });
     world.delete('/cells/registered/n3');
     world.put('/service/f2/state', { ...world.state('f2'), deletion_held: true });
+    const rollout = { since: '2026-01-01T00:00:00Z', node: replicasOf(f1)[0], at: '2026-01-01T00:00:00Z' };
+    const [first, ...others] = world.state('f1').conditions;
+    world.put('/service/f1/state', { ...world.state('f1'), rollout });
     await settle();
+    expect(await watched.series('pgherd_rollouts')).to.deep.equal({ 'state=going': 1, 'state=stopped': 0 });
+    const conditions = [{ ...first, status: 'False', reason: 'RolloutStopped' }, ...others];
+    world.put('/service/f1/state', { ...world.state('f1'), rollout, conditions });
+    await settle();
+    expect(await watched.series('pgherd_rollouts')).to.deep.equal({ 'state=going': 0, 'state=stopped': 1 });
     expect(await watched.series('pgherd_cells_in_maintenance')).to.include({ 'mode=drain': 1, 'mode=cordon': 0 });
     expect(await watched.series('pgherd_cell_draining')).to.include({ 'cell=n2,zone=z2': 1, 'cell=n3,zone=z3': 0 });
     expect(await watched.series('pgherd_cells')).to.include({ 'health=lost,room=no': 1 });
