@@ -47,7 +47,7 @@ describe('pgherd up', () => {
     herd = new Command(args);
     await herd.prints('Events follow');
     expect(herd.printed).to.match(/COMPONENT +PID +ADDRESS +METRICS/);
-    for (const component of ['etcd', 'controller', 'cell-1', 'cell-2', 'cell-3', 'router']) {
+    for (const component of ['kv', 'controller', 'cell-1', 'cell-2', 'cell-3', 'router']) {
       expect(pidOf(component), component).to.be.above(0);
     }
     expect(psql(pasted(herd.printed), 'create table t (x int); insert into t values (42) returning x')).to.equal('42');
@@ -77,7 +77,7 @@ describe('pgherd up', () => {
     const ended = await herd?.ended;
     expect(ended?.code).to.equal(0);
     expect(ended?.err).to.match(
-      /stopping router\nstopping cell-1, cell-2, cell-3\nstopping controller\nstopping etcd\n$/,
+      /stopping router\nstopping cell-1, cell-2, cell-3\nstopping controller\nstopping kv\n$/,
     );
     expect(await processesWith(dataDir)).to.deep.equal([]);
   });

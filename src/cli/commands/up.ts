@@ -8,6 +8,7 @@ import type { Register } from '../register.ts';
 import { prepareDataDir } from '../up/data-directory.ts';
 import { LocalHerd } from '../up/local-herd.ts';
 import { lockHerd } from '../up/lock.ts';
+import { type StoreChoice, storeChoices } from '../up/store-choice.ts';
 
 interface UpOptions {
   readonly dataDir?: string;
@@ -15,6 +16,7 @@ interface UpOptions {
   readonly ports: string;
   readonly listen: string;
   readonly runtime: 'process' | 'simulated';
+  readonly store?: StoreChoice;
 }
 
 const mostCells = 50;
@@ -23,7 +25,7 @@ const mostCells = 50;
 export const up: Register = (program, world) => {
   const command = program
     .command('up')
-    .description('run a whole herd on this machine: etcd, controller, cells, router, an example; until Ctrl-C');
+    .description('run a whole herd on this machine: store, controller, cells, router, an example; until Ctrl-C');
   addOptions(command, [
     new Option('--data-dir <dir>', 'where everything is kept: by default /var/lib/pgherd for root').env(
       'PGHERD_DATA_DIR',
@@ -35,6 +37,9 @@ export const up: Register = (program, world) => {
       .choices(['process', 'simulated'])
       .default('process')
       .env('PGHERD_RUNTIME'),
+    new Option('--store <store>', 'what keeps the keys: by default what the herd has, embedded for a new one')
+      .choices(storeChoices)
+      .env('PGHERD_STORE'),
   ])
     .addHelpText(
       'after',
@@ -43,12 +48,13 @@ Ctrl-C stops everything in order and keeps the data; the next \`pgherd up\` cont
 
 Examples:
   $ pgherd up
-  $ pgherd up --cells 5 --data-dir /srv/herd`,
+  $ pgherd up --cells 5 --data-dir /srv/herd
+  $ pgherd up --store etcd`,
     )
     .action(async (_, self) => {
       const options = optionsOf<UpOptions>(self);
       if (program.getOptionValueSource('etcd') === 'cli') {
-        throw usageFailure('`pgherd up` runs an etcd of its own: leave --etcd out, or run controller, cell and router');
+        throw usageFailure('`pgherd up` runs a store of its own: leave --etcd out, or run controller, cell and router');
       }
       const cells = Number(options.cells);
       if (!/^\d+$/.test(options.cells) || cells < 1 || cells > mostCells) {
@@ -57,8 +63,8 @@ Examples:
       portRangeOf(options.ports);
       const dataDir = await prepareDataDir(options.dataDir ?? defaultDataDir('', world.env), options.runtime);
       lockHerd(dataDir);
-      const { ports, listen, runtime, logLevel } = options;
-      const herd = new LocalHerd({ dataDir, cells, ports, listen, runtime, logLevel }, world);
+      const { ports, listen, runtime, logLevel, store } = options;
+      const herd = new LocalHerd({ dataDir, cells, ports, listen, runtime, logLevel, store }, world);
       await world.untilInterrupted(
         (signal) => herd.run(signal),
         () => herd.kill(),

@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import type { World } from '../world.ts';
 import { type EtcdPorts, etcdCommand, etcdUrl } from './etcd.ts';
 import { freePort } from './free-port.ts';
+import type { StoreChoice } from './store-choice.ts';
 
 /** How a herd on this machine is made up. */
 export interface HerdOptions {
   readonly dataDir: string;
   readonly cells: number;
   readonly runtime: 'process' | 'simulated';
+  /** Undefined: what the herd has, or the embedded one. */
+  readonly store: StoreChoice | undefined;
   /** Public ports, `first-last`. */
   readonly ports: string;
   /** Where HAProxy listens, and clients are told to connect to. */
@@ -34,7 +37,12 @@ const shareForNodes = 0.8;
 const cellAddress = (number: number): string => `127.0.10.${number}`;
 
 /** Groups of programs, in the order in which they are started; they are stopped in the opposite order. */
-export async function componentsOf(options: HerdOptions, ports: EtcdPorts, world: World): Promise<Component[][]> {
+export async function componentsOf(
+  options: HerdOptions,
+  store: StoreChoice,
+  ports: EtcdPorts,
+  world: World,
+): Promise<Component[][]> {
   const url = etcdUrl(ports);
   const numbers = Array.from({ length: options.cells }, (_, index) => index + 1);
   const daemon = (name: string, ...args: string[]): readonly [string, ...string[]] => [
@@ -42,19 +50,29 @@ export async function componentsOf(options: HerdOptions, ports: EtcdPorts, world
     ...[name, '--etcd', url, '--log-level', options.logLevel, '--log-format', 'text', ...args],
   ];
   return [
-    [
-      {
-        name: 'etcd',
-        command: etcdCommand(options.dataDir, ports),
-        address: new URL(url).host,
-        metrics: `${url}/metrics`,
-        graceMs,
-      },
-    ],
+    [storeComponent(options, store, ports, world)],
     [await controller(options, daemon)],
     await Promise.all(numbers.map((number) => cell(number, options, daemon))),
     [await router(options, daemon)],
   ];
+}
+
+function storeComponent(options: HerdOptions, store: StoreChoice, ports: EtcdPorts, world: World): Component {
+  const { dataDir, logLevel } = options;
+  const url = etcdUrl(ports);
+  const address = new URL(url).host;
+  const embedded = (): readonly [string, ...string[]] => [
+    ...world.self,
+    ...['kv', '--listen', address, '--name', 'pgherd', '--data-dir', join(dataDir, 'kv')],
+    ...['--log-level', logLevel, '--log-format', 'text'],
+  ];
+  return {
+    name: store === 'etcd' ? 'etcd' : 'kv',
+    command: store === 'etcd' ? etcdCommand(dataDir, ports) : embedded(),
+    address,
+    metrics: `${url}/metrics`,
+    graceMs,
+  };
 }
 
 type Daemon = (name: string, ...args: string[]) => readonly [string, ...string[]];

@@ -6,7 +6,7 @@ import { Failure } from '../failure.ts';
 import type { World } from '../world.ts';
 import { isFree } from './free-port.ts';
 
-/** Where this herd's etcd listens; kept, because nodes that outlive a crash go on talking to it. */
+/** Where this herd's store listens, be it etcd or our own; kept, because nodes that outlive a crash go on talking to it. */
 export interface EtcdPorts {
   readonly client: number;
   readonly peer: number;
@@ -48,10 +48,10 @@ export function etcdCommand(dataDir: string, ports: EtcdPorts): readonly [string
 }
 
 const lookAgainMs = 200;
-// The etcd of an `up` that was killed needs a moment to end.
+// The store of an `up` that was killed needs a moment to end.
 const portsPatienceMs = 10_000;
 
-/** Resolves when nobody listens where etcd is going to. */
+/** Resolves when nobody listens where the store is going to. */
 export async function portsAreFree(
   ports: EtcdPorts,
   dataDir: string,
@@ -64,7 +64,7 @@ export async function portsAreFree(
     while (!(await isFree(host, port))) {
       if (clock.monotonic() > untilMs) {
         throw new Failure(
-          `port ${port}, where etcd of this herd listens, is taken by another program: end that one, or remove ${join(dataDir, 'up.json')} to choose another port`,
+          `port ${port}, where the store of this herd listens, is taken by another program: end that one, or remove ${join(dataDir, 'up.json')} to choose another port`,
         );
       }
       await clock.sleep(lookAgainMs, signal);
@@ -72,7 +72,7 @@ export async function portsAreFree(
   }
 }
 
-/** Resolves when etcd answers. */
+/** Resolves when the store answers. */
 export async function etcdAnswers(store: Store, world: World, signal: AbortSignal): Promise<void> {
   for (;;) {
     try {

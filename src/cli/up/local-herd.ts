@@ -14,6 +14,7 @@ import { choosePorts, etcdAnswers, etcdUrl, portsAreFree } from './etcd.ts';
 import { followEvents } from './follow-events.ts';
 import { recall, remember } from './memory.ts';
 import { allPresent, allReady } from './readiness.ts';
+import { storeOf } from './store-choice.ts';
 import { welcome } from './welcome.ts';
 
 const patienceMs = 300_000;
@@ -53,15 +54,17 @@ export class LocalHerd {
   async #run(signal: AbortSignal): Promise<void> {
     const { dataDir } = this.#options;
     const world = this.#world;
-    const memory = recall(dataDir) ?? { etcd: await choosePorts(), example: false };
+    const known = recall(dataDir);
+    const storeKind = storeOf(dataDir, known, this.#options.store);
+    const memory = known ?? { etcd: await choosePorts(), store: storeKind, example: false };
     remember(dataDir, memory);
     await portsAreFree(memory.etcd, dataDir, world, signal);
-    const [etcd = [], ...daemons] = await componentsOf(this.#options, memory.etcd, world);
+    const [keeper = [], ...daemons] = await componentsOf(this.#options, storeKind, memory.etcd, world);
     const url = etcdUrl(memory.etcd);
     const store = world.connect({ endpoints: [url] });
     try {
       this.#tell(`starting a herd in ${dataDir}`);
-      this.#children.start(etcd);
+      this.#children.start(keeper);
       await etcdAnswers(store, world, signal);
       for (const group of daemons) this.#children.start(group);
       await this.#wait(store, 'the herd', signal, allPresent(this.#options.cells));
@@ -71,7 +74,7 @@ export class LocalHerd {
       }
       await this.#waitForInstances(store, signal);
       this.#children.started();
-      await this.#welcome(store, url, [...etcd, ...daemons.flat()], signal);
+      await this.#welcome(store, url, [...keeper, ...daemons.flat()], signal);
       await followEvents(store, world, signal);
     } finally {
       await store.close();

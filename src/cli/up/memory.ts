@@ -2,10 +2,14 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
 import type { EtcdPorts } from './etcd.ts';
+import type { StoreChoice } from './store-choice.ts';
 
 /** What a herd on this machine remembers from one `up` to the next. */
 export interface HerdMemory {
+  /** Of the store, whichever it is. */
   readonly etcd: EtcdPorts;
+  /** What keeps the keys; herds that are older than the choice have an etcd. */
+  readonly store?: StoreChoice;
   /** The example was applied once; who deletes it does not get it back. */
   readonly example: boolean;
 }
