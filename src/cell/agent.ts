@@ -131,6 +131,11 @@ export class CellAgent {
     }
   }
 
+  /** Looks at every node again, for whatever reason. */
+  lookAtAll(): void {
+    this.#enqueueAll();
+  }
+
   #enqueueAll(): void {
     for (const node of this.#options.runtime.nodes()) this.#controller.enqueue(node);
     for (const node of this.#reports.nodes()) this.#controller.enqueue(node);

@@ -62,7 +62,11 @@ export async function runCell(options: CellOptions, signal: AbortSignal): Promis
   const registration = new Registration({ store, clock, logger });
   const describe = () => describeCell(options, http?.url, guard.problem ?? runtime.problem);
   const look = async (now: AbortSignal) => {
-    if (!guard.problem) await guard.check(now);
+    const wasStrange = guard.problem !== undefined;
+    await guard.check(now).catch((error: unknown) => {
+      if (guard.problem === undefined) throw error;
+    });
+    if (wasStrange && guard.problem === undefined) agent.lookAtAll();
   };
 
   // Nodes are supervised, and the store is told of them, until the last of them was dealt with.

@@ -33,6 +33,10 @@ export interface NodeConvergerOptions {
 }
 
 const bootstrapPollMs = 500;
+const sparedMs = 10_000;
+
+/** What an agent does by itself to a node that nobody ordered. */
+const isUndoing = (action: NodeAction): boolean => action.do === 'stop' || action.do === 'discard';
 
 type Ended = Extract<NodeSight, { state: 'ended' }>;
 type Given = Entry<Parsed<Assignment>> | undefined;
@@ -71,6 +75,11 @@ export class NodeConverger {
         if (!(await this.#bootstrap.isOver(sight.instance, node, signal))) return { requeueAfterMs: bootstrapPollMs };
         await runtime.complete(node);
         continue;
+      }
+      // After a restoration the controller adopts what is reported.
+      if (!given && isUndoing(action) && (await guard.sparesUnknown(signal))) {
+        await this.#publish(node, given, sight, signal);
+        return { requeueAfterMs: sparedMs };
       }
       await this.#act(action, node, given, sight, signal, logger);
     }

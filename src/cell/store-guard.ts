@@ -1,5 +1,6 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import type { Logger } from '../engine/logger.ts';
+import { parseRestoration, type Restoration, restorationKey } from '../schema/restoration.ts';
 import type { Store } from '../store/store.ts';
 
 /** The store is not the one that this agent knows. */
@@ -11,13 +12,16 @@ interface Memory {
   readonly clusterId: string;
   /** The highest revision seen, decimal. */
   readonly revision: string;
+  /** The restoration of the store from a snapshot that was believed last. */
+  readonly restoration?: string;
   /** What was found wrong; stays until a person removes the file, because a store that went back grows again. */
   readonly problem?: string;
 }
 
 /**
  * Remembers across restarts which store orders come from and how far it was. To an agent that is shown another store, or
- * its own as it was last week, everything it runs looks like an orphan: then it must not act at all.
+ * its own as it was last week, everything it runs looks like an orphan: then it must not act at all. The way out is a
+ * restoration: a store that says that it was put back from a snapshot of the known one is followed.
  */
 export class StoreGuard {
   readonly #store: Store;
@@ -42,7 +46,32 @@ export class StoreGuard {
   async check(signal: AbortSignal): Promise<void> {
     if (!this.#isLoaded) await this.#load();
     if (!this.problem) await this.#compare(signal);
+    if (this.problem) await this.#followRestoration(signal);
     if (this.problem) throw new StrangeStoreError(this.problem);
+  }
+
+  /**
+   * Whether what runs without an order is to be left alone: the store was put back from a snapshot, which may be older
+   * than what runs, and nobody said yet that this is over.
+   */
+  async sparesUnknown(signal: AbortSignal): Promise<boolean> {
+    return (await this.#restoration(signal))?.finished === false;
+  }
+
+  async #followRestoration(signal: AbortSignal): Promise<void> {
+    const known = this.#memory;
+    const restoration = await this.#restoration(signal);
+    if (!known || restoration?.replaces !== known.clusterId || restoration.id === known.restoration) return;
+    const { clusterId, revision } = await this.#store.identity({ signal });
+    this.#memory = { clusterId, revision: revision.toString(), restoration: restoration.id };
+    this.#logger.warn({ clusterId, restoration: restoration.id }, 'store was restored from a snapshot and is followed');
+    await this.#save();
+  }
+
+  async #restoration(signal: AbortSignal): Promise<Restoration | undefined> {
+    const { kv } = await this.#store.get(restorationKey, { signal });
+    const restoration = kv && parseRestoration(kv.value);
+    return restoration?.ok ? restoration.value : undefined;
   }
 
   async #compare(signal: AbortSignal): Promise<void> {
@@ -54,7 +83,7 @@ export class StoreGuard {
     const wayOut = this.#file ? `; if it is right, stop this agent, remove ${this.#file} and start it again` : '';
     this.#memory = difference
       ? { ...known, problem: `${difference}: nothing is changed here${wayOut}` }
-      : { clusterId, revision: revision.toString() };
+      : { ...known, clusterId, revision: revision.toString() };
     if (difference) this.#logger.error({ clusterId, revision: `${revision}` }, 'store is not the one known here');
     await this.#save();
   }

@@ -22,6 +22,7 @@ import { rollback } from './commands/rollback.ts';
 import { router } from './commands/router.ts';
 import { serviceStatus } from './commands/service-status.ts';
 import { showCells } from './commands/show-cells.ts';
+import { snapshot } from './commands/snapshot.ts';
 import { status } from './commands/status.ts';
 import { switchover } from './commands/switchover.ts';
 import { undelete } from './commands/undelete.ts';
@@ -41,6 +42,7 @@ export const commands: readonly Register[] = [
   undelete,
   rollback,
   report,
+  snapshot,
   hibernate,
   wake,
   fence,

@@ -15,6 +15,7 @@ import { Timings } from './census/timings.ts';
 import { ControllerMetrics } from './controller-metrics.ts';
 import { FleetReconciler, fleetKey } from './fleet-reconciler.ts';
 import { InstanceReconciler } from './instance-reconciler.ts';
+import { SnapshotExporter, type SnapshotTarget } from './snapshot-exporter.ts';
 import { BindingIndex } from './view/binding-index.ts';
 import { Herd } from './view/herd.ts';
 import { Informers } from './view/informers.ts';
@@ -33,6 +34,8 @@ export interface ControllerDaemonOptions {
   readonly metrics?: EngineMetrics;
   /** Who this is, for people: the value of `/pgherd/leader`. */
   readonly identity: string;
+  /** Where a snapshot is written every day; nowhere when left out. */
+  readonly snapshots?: SnapshotTarget | undefined;
   /** What differs from `defaultSettings`. */
   readonly settings?: Partial<Settings>;
   /** Instances that are worked on at a time; default 32. */
@@ -110,6 +113,10 @@ export async function runController(options: ControllerDaemonOptions, signal: Ab
       await Promise.all([instances.run(leading), bindings.run(leading), fleet.run(leading)]);
     },
   });
+  if (options.snapshots) {
+    const exporter = new SnapshotExporter({ ...common, ...options.snapshots, events });
+    manager.add({ name: 'snapshots', stage: 'leader', run: (leading) => exporter.run(leading) });
+  }
   if (options.listen) {
     const server = new HttpServer({
       ...options.listen,

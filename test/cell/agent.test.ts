@@ -48,7 +48,8 @@ class Cell {
     const destination = { write: (line: string) => this.lines.push(line) };
     const logger = createLogger({ level: 'info', format: 'json', destination });
     const identity = async () => ({ ...(await this.store.identity()), clusterId: this.clusterId });
-    const guard = new StoreGuard({ identity } as Store, undefined, logger);
+    const get: Store['get'] = (...args) => this.store.get(...args);
+    const guard = new StoreGuard({ identity, get } as Store, undefined, logger);
     const events = { record: ({ message }: { message: string }) => void this.events.push(message) };
     const { clock, store, runtime } = this;
     const commit = new GroupCommit(store);
@@ -246,6 +247,29 @@ describe('CellAgent', () => {
     expect(await here.value(binding('a', 5432))).to.equal(undefined);
     await here.delete(assigned('a'));
     expect(here.runtime.calls).to.have.length(4);
+  });
+
+  it('stops a node by order and keeps its data, and starts it again on them', async () => {
+    await untilStarted('a');
+    await here.assign('a', { desired: 'stopped' });
+    expect(here.takeCalls()).to.deep.equal(['stop a', 'prove a', 'settle a']);
+    expect(await here.report('a')).to.include({ state: 'stopped' });
+    await here.assign('a');
+    expect(here.takeCalls()).to.deep.equal(['start a']);
+  });
+
+  it('leaves a node alone that nobody ordered while the store is being restored, and says that it runs', async () => {
+    await untilStarted('a');
+    const restoration = { id: 'r', at: '', snapshot: 's', replaces: 'c1', finished: false };
+    await here.put('/pgherd/restoration', JSON.stringify(restoration));
+    await here.delete(assigned('a'));
+    await here.delete(observedKey(cell, 'a' as NodeId));
+    expect(here.takeCalls()).to.deep.equal([]);
+    expect(await here.report('a')).to.include({ state: 'running' });
+    await here.put('/pgherd/restoration', JSON.stringify({ ...restoration, finished: true }));
+    await here.clock.advance(11_000);
+    await here.settle();
+    expect(here.takeCalls()).to.include('discard a');
   });
 
   it('keeps the data of a node whose assignment vanishes', async () => {

@@ -23,6 +23,7 @@ const ended: NodeSight = { state: 'ended', instance, specHash: 'h1', unexpected:
 const run = good(testAssignment('i', 'a'));
 const changed = good(testAssignment('i', 'a', { spec_hash: 'h2' }));
 const remove = good(testAssignment('i', 'a', { desired: 'removed' }));
+const halt = good(testAssignment('i', 'a', { desired: 'stopped' }));
 const unreadable = bad('not JSON');
 
 const nothing: NodeAction = { do: 'nothing' };
@@ -32,6 +33,10 @@ describe('decideNode()', () => {
   const cases: [string, Partial<NodeView>, NodeAction][] = [
     ['has nothing to do for a node that never was', {}, nothing],
     ['says that a node may exist before it is first started', { assignment: run }, { do: 'claim' }],
+    ['stops a node by order', { assignment: halt, observed: true, sight: running }, { do: 'stop', why: 'halted' }],
+    ['keeps the data of a stopped node by order', { assignment: halt, observed: true, sight: stopped }, nothing],
+    ['claims nothing for a node that is to be stopped', { assignment: halt }, nothing],
+    ['releases a node that ended by order', { assignment: halt, observed: true, sight: ended }, release],
     ['starts a claimed node', { assignment: run, observed: true }, { do: 'start' }],
     ['starts a stopped node again', { assignment: run, observed: true, sight: stopped }, { do: 'start' }],
     ['claims a stopped node anew whose key was deleted', { assignment: run, sight: stopped }, { do: 'claim' }],

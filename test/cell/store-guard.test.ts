@@ -12,17 +12,23 @@ const { signal } = new AbortController();
 describe('StoreGuard', () => {
   let directory: string;
   let file: string;
+  let restoration: { readonly value: string } | undefined;
   let identity: { clusterId: string; revision: bigint };
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'pgherd-guard-'));
     file = join(directory, 'store.json');
+    restoration = undefined;
     identity = { clusterId: 'c1', revision: 100n };
   });
   afterEach(() => rm(directory, { recursive: true }));
 
   const guard = (at: string | undefined = file) =>
-    new StoreGuard({ identity: async () => identity } as unknown as Store, at, logger);
+    new StoreGuard(
+      { identity: async () => identity, get: async () => ({ kv: restoration }) } as unknown as Store,
+      at,
+      logger,
+    );
   const problemOf = async (asked: StoreGuard) => {
     await asked.check(signal).catch(() => {});
     return asked.problem;
@@ -34,6 +40,24 @@ describe('StoreGuard', () => {
     identity.revision = 200n;
     expect(await problemOf(first)).to.equal(undefined);
     expect(await problemOf(guard())).to.equal(undefined);
+  });
+
+  it('follows a store that was restored from a snapshot of the one it knows, once', async () => {
+    await guard().check(signal);
+    identity = { clusterId: 'c2', revision: 3n };
+    const asked = guard();
+    expect(await problemOf(asked)).to.include('another one');
+    const restored = (replaces: string) => {
+      restoration = { value: JSON.stringify({ id: 'r1', at: '', snapshot: 's', replaces, finished: false }) };
+    };
+    restored('c9');
+    expect(await problemOf(asked)).to.include('another one');
+    restored('c1');
+    expect(await problemOf(asked)).to.equal(undefined);
+    expect(await asked.sparesUnknown(signal)).to.equal(true);
+    expect(await problemOf(guard())).to.equal(undefined);
+    identity.revision = 2n;
+    expect(await problemOf(guard()), 'gone back once more').to.include('went back');
   });
 
   it('refuses another store, also after a restart', async () => {

@@ -1,4 +1,7 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
+import pg from 'pg';
 import { type Herd, startHerd } from '../fixtures/real-herd.ts';
 import { Writer } from '../fixtures/writer.ts';
 
@@ -14,6 +17,26 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
   const document = { plan: 'test', parameters: { 'node-count': 2, 'deletion-grace': '1h' } };
 
   const state = async (): Promise<State> => JSON.parse(await herd.run('get', 'instances', 'f1', '-o', 'json')).state;
+
+  const sql = async <Row extends pg.QueryResultRow>(uri: string, text: string): Promise<Row[]> => {
+    const client = new pg.Client({ connectionString: uri, connectionTimeoutMillis: 3000 });
+    await client.connect();
+    try {
+      return (await client.query<Row>(text)).rows;
+    } finally {
+      await client.end();
+    }
+  };
+  /** Waits until a look gives something. */
+  const eventually = async <T>(what: string, look: () => Promise<T | undefined>): Promise<T> => {
+    const deadlineMs = performance.now() + 90_000;
+    for (;;) {
+      const found = await look().catch(() => undefined);
+      if (found !== undefined) return found;
+      if (performance.now() > deadlineMs) throw new Error(`${what} did not come about; logs: ${herd.dir}`);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+  };
 
   before(async () => {
     herd = await startHerd({ cells: 3, firstPort: 26600, network: 45 });
@@ -37,5 +60,61 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
     expect(after.nodes).to.deep.equal(before.nodes);
     expect(await herd.uri('f1')).to.equal(uri);
     expect(await writer.lost()).to.deep.equal([]);
+  });
+
+  it('stops a rolling restart at the first node that does not come back, and rolls back', async () => {
+    const before = await state();
+    const uri = await herd.uri('f1');
+    const writer = await new Writer(uri, { everyMs: 20 }).start();
+    const bad = { ...document, parameters: { ...document.parameters, postgresql: { shared_buffers: '4000GB' } } };
+    expect((await herd.try(['apply', '--id', 'f1', '-f', '-'], JSON.stringify(bad))).code).to.equal(0);
+    await eventually('the stop', async () => {
+      const { conditions } = (await state()) as unknown as { conditions: { type: string; reason: string }[] };
+      return conditions.find(({ type, reason }) => type === 'Degraded' && reason === 'RolloutStopped');
+    });
+    expect(await herd.run('describe', 'f1')).to.match(/Rollout stopped at .*`pgherd rollback f1`/);
+    expect((await state()).leader).to.equal(before.leader);
+    await writer.nextAck();
+    await herd.run('rollback', 'f1');
+    await herd.ready('f1');
+    await writer.nextAck();
+    await writer.stop();
+    expect((await state()).nodes).to.deep.equal(before.nodes);
+    expect(await writer.lost()).to.deep.equal([]);
+  });
+
+  it('brings every instance back onto its own data when etcd was wiped, without a restart of PostgreSQL', async () => {
+    const key = join(herd.dir, 'herd.key');
+    const file = join(herd.dir, 'herd.snapshot');
+    writeFileSync(key, 'a secret of a good many characters');
+    await herd.run('snapshot', 'save', file, '--key-file', key);
+    const before = await state();
+    const uri = await herd.uri('f1');
+    await sql(uri, 'create table after_the_snapshot as select 42 as x');
+    const pids = before.nodes.map(({ node_id }) => herd.processesOf(node_id).sort());
+
+    await herd.etcd.stop();
+    rmSync(herd.etcd.dataDir, { recursive: true });
+    mkdirSync(herd.etcd.dataDir, { mode: 0o700 });
+    await herd.etcd.start();
+    for (const controller of herd.controllers) if (!controller.isRunning) controller.start();
+    await eventually('cells that see that the store is not theirs', async () => {
+      const cells = (await herd.pairs('/cells/registered/')).filter(([, value]) => value.includes('"problem"'));
+      return cells.length === herd.cells.length ? cells : undefined;
+    });
+    expect((await sql(uri, 'select x from after_the_snapshot'))[0], 'routes stay').to.deep.equal({ x: 42 });
+
+    expect(await herd.run('snapshot', 'restore', file, '--key-file', key)).to.include('1 instances restored');
+    for (const controller of herd.controllers) if (!controller.isRunning) controller.start();
+    await herd.ready('f1');
+    const after = await state();
+    expect(after.nodes).to.deep.equal(before.nodes);
+    expect(after.allocated_port).to.equal(before.allocated_port);
+    expect(await herd.uri('f1')).to.equal(uri);
+    expect((await sql(uri, 'select x from after_the_snapshot'))[0]).to.deep.equal({ x: 42 });
+    const now = before.nodes.map(({ node_id }) => herd.processesOf(node_id));
+    for (const [at, postmasters] of pids.entries()) expect(now[at]).to.include.members(postmasters.slice(0, 3));
+    expect(await herd.run('snapshot', 'finish')).to.include('finished');
+    expect((await herd.try(['snapshot', 'restore', file, '--key-file', key])).stderr).to.include('not empty');
   });
 });

@@ -16,6 +16,8 @@ interface ControllerOptions {
   readonly catalog?: string;
   readonly deletionGrace: string;
   readonly deletionBurst: string;
+  readonly snapshotDir?: string;
+  readonly snapshotKeyFile?: string;
   readonly maxConcurrentRollouts: string;
   readonly portQuarantine: string;
   readonly metrics: string;
@@ -53,6 +55,12 @@ export const controller: Register = (program, world) => {
     new Option('--max-concurrent-rollouts <count>', 'instances whose nodes are restarted at a time')
       .default('10')
       .env('PGHERD_MAX_CONCURRENT_ROLLOUTS'),
+    new Option('--snapshot-dir <directory>', 'where an encrypted snapshot is written every day').env(
+      'PGHERD_SNAPSHOT_DIR',
+    ),
+    new Option('--snapshot-key-file <file>', 'the secret that snapshots are encrypted with').env(
+      'PGHERD_SNAPSHOT_KEY_FILE',
+    ),
     new Option('--port-quarantine <duration>', 'how long the port of an instance that is gone is given to nobody')
       .default('7d')
       .env('PGHERD_PORT_QUARANTINE'),
@@ -76,10 +84,11 @@ export const controller: Register = (program, world) => {
         ...(options.catalog !== undefined && { catalog: readCatalog(options.catalog) }),
       };
       const { instanceMetrics } = options;
+      const snapshots = snapshotsOf(options);
       const listen = hostAndPort('--metrics', options.metrics);
       const { runController } = await import('../../controller/controller-daemon.ts');
       await runDaemon(world, options, (parts, signal) =>
-        runController({ ...parts, identity, settings, listen, instanceMetrics }, signal),
+        runController({ ...parts, identity, settings, listen, snapshots, instanceMetrics }, signal),
       );
     });
 };
@@ -87,6 +96,14 @@ export const controller: Register = (program, world) => {
 function countOf(option: string, text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw usageFailure(`${option} is ${JSON.stringify(text)}: a whole number is expected`);
   return Number(text);
+}
+
+function snapshotsOf({ snapshotDir, snapshotKeyFile }: ControllerOptions) {
+  if (snapshotDir === undefined && snapshotKeyFile === undefined) return undefined;
+  if (snapshotDir === undefined || snapshotKeyFile === undefined) {
+    throw usageFailure('--snapshot-dir and --snapshot-key-file are given together or not at all');
+  }
+  return { directory: snapshotDir, keyFile: snapshotKeyFile };
 }
 
 function readCatalog(file: string): Catalog {

@@ -7,6 +7,7 @@ import { configKey } from '../../schema/patroni.ts';
 import { digest } from '../view/digest.ts';
 import type { InstanceView } from '../view/instance-view.ts';
 import { admit } from './admission.ts';
+import { adoptNodes } from './adoption.ts';
 import { ordersFor } from './assignment.ts';
 import { type Decision, Draft, type RandomInt } from './decision.ts';
 import { decideDeletion } from './deletion.ts';
@@ -48,7 +49,10 @@ export function decide(view: InstanceView, now: Date, random: RandomInt): Decisi
     acts && orders ? { view, spec, plan, orders, health, unwell, now, draft, random } : undefined;
 
   let membership: Membership = { nodes: read.nodes, waiting: undefined };
-  if (pass) {
+  if (view.restored && orders && (pass || course === 'retire')) {
+    const isHalted = course === 'retire' || spec?.hibernated === true;
+    membership = adoptNodes(view, read.nodes, orders, health, isHalted, draft);
+  } else if (pass) {
     membership = spec?.hibernated
       ? { nodes: haltNodes(view, forgetErased(pass, read.nodes), health, draft), waiting: undefined }
       : decideMembership(pass, read.nodes);

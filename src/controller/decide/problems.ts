@@ -27,7 +27,7 @@ export function findProblems(view: InstanceView, admission: Admission, config: P
   if (admission.course !== 'converge') return problems;
   if (!credentials && hasNodes) {
     say('CredentialsLost', 'the nodes exist but the credentials key is gone; restore it from a backup');
-  } else if (!hasNodes && initialize) {
+  } else if (!hasNodes && initialize && !view.restored) {
     const found = initialize.value.slice(0, 40) || 'unfinished';
     say(
       'ScopeInUse',

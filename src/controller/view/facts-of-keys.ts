@@ -26,6 +26,7 @@ import { parseObservedKey } from '../../schema/observed-node.ts';
 import type { Parsed } from '../../schema/parsed.ts';
 import { parseScopeKey } from '../../schema/patroni.ts';
 import { parseBackendKey } from '../../schema/placement.ts';
+import { parseRestored, parseRestoredKey, type Restored } from '../../schema/restoration.ts';
 import { allocationPrefix, nextPortKey, parsePort, portsPrefix, routersPrefix } from '../../schema/routing.ts';
 import type { KeyValue } from '../../store/store.ts';
 import {
@@ -54,6 +55,7 @@ export type InstanceFact =
   | Fact<'credentials', Parsed<Credentials>>
   | Fact<'deletion', Parsed<DeletionOrder>>
   | Fact<'fence', string>
+  | Fact<'restored', Parsed<Restored>>
   | Fact<'unknown', undefined>;
 
 /** Below `/service/`. */
@@ -95,6 +97,7 @@ export function readInstanceFact({ key, value }: KeyValue, catalog: Catalog): In
   if (parseCredentialsKey(key)) return { kind: 'credentials', value: parseCredentials(value) };
   if (parseDeletionKey(key)) return { kind: 'deletion', value: parseDeletionOrder(value) };
   if (parseFenceKey(key)) return { kind: 'fence', value };
+  if (parseRestoredKey(key)) return { kind: 'restored', value: parseRestored(value) };
   return unknown;
 }
 

@@ -12,6 +12,7 @@ import { stateKey } from '../../schema/observed-state.ts';
 import type { Parsed } from '../../schema/parsed.ts';
 import { configKey, failoverKey, initializeKey, leaderKey, memberKey, parseScopeKey } from '../../schema/patroni.ts';
 import { backendKey, parseBackendKey } from '../../schema/placement.ts';
+import { restoredKey } from '../../schema/restoration.ts';
 import { allocationKey, allocationPrefix, nextPortKey, portsPrefix, routersPrefix } from '../../schema/routing.ts';
 import { CellIndex } from './cell-index.ts';
 import { DeletionIndex } from './deletion-index.ts';
@@ -124,6 +125,7 @@ export class Herd implements HerdView {
       document: versioned(instances.get(desiredStateKey(id)), 'document'),
       state: versioned(scopes.get(stateKey(id)), 'state'),
       credentials: versioned(instances.get(credentialsKey(id)), 'credentials'),
+      restored: versioned(instances.get(restoredKey(id)), 'restored'),
       deletion: versioned(instances.get(deletionKey(id)), 'deletion'),
       nodes: this.nodes.nodes(id).map(([node, place]) => this.#node(id, node, place)),
       leader: versioned(scopes.get(leaderKey(id)), 'leader'),

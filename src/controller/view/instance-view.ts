@@ -6,6 +6,7 @@ import type { DeletionOrder } from '../../schema/deletion.ts';
 import type { CellId, InstanceId, NodeId, RouterId } from '../../schema/ids.ts';
 import type { InstanceSpec } from '../../schema/instance-spec.ts';
 import type { Parsed } from '../../schema/parsed.ts';
+import type { Restored } from '../../schema/restoration.ts';
 import type { PortRange } from '../../schema/routing.ts';
 import type { AssignmentFacts, MemberFacts, ObservedFacts, RouterFacts, StateFacts } from './facts.ts';
 
@@ -19,6 +20,8 @@ export interface InstanceView {
   readonly document: Versioned<Parsed<InstanceSpec>> | undefined;
   readonly state: Versioned<Parsed<StateFacts>> | undefined;
   readonly credentials: Versioned<Parsed<Credentials>> | undefined;
+  /** It was put back from a snapshot, and its nodes are being adopted. */
+  readonly restored: Versioned<Parsed<Restored>> | undefined;
   /** What an operator said about the deletion of this instance. */
   readonly deletion: Versioned<Parsed<DeletionOrder>> | undefined;
   /** Every node that any key speaks of, by id. */

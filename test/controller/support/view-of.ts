@@ -28,6 +28,7 @@ import type { Parsed } from '../../../src/schema/parsed.ts';
 import { configKey, failoverKey, initializeKey, leaderKey, memberKey } from '../../../src/schema/patroni.ts';
 import { backendKey, parseBackendKey } from '../../../src/schema/placement.ts';
 import { parseQuarantine } from '../../../src/schema/quarantine.ts';
+import { parseRestored, restoredKey } from '../../../src/schema/restoration.ts';
 import {
   allocationKey,
   allocationPrefix,
@@ -51,6 +52,7 @@ export function viewOf(pairs: readonly KeyValue[], id: InstanceId, settings: Set
     document: read(desiredStateKey(id), (source) => parseInstanceSpec(source, settings.catalog)),
     state: read(stateKey(id), stateFacts),
     credentials: read(credentialsKey(id), parseCredentials),
+    restored: read(restoredKey(id), parseRestored),
     deletion: read(deletionKey(id), parseDeletionOrder),
     nodes: nodesOf(pairs, id, read),
     leader: read(leaderKey(id), text),
