@@ -10,6 +10,7 @@ import type { Backend } from '../../src/kv/backend.ts';
 import { type BackendOptions, openBackend, restore } from '../../src/kv/open-backend.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { testKvBackend } from '../contract/kv-backend.ts';
+import { checkAgainstModel } from '../contract/kv-model.ts';
 import { Recorder } from './support/recorder.ts';
 import { del, everything, line, put, range, watch } from './support/requests.ts';
 
@@ -107,6 +108,15 @@ describe('kv on lmdb, over time', () => {
       }
       await stop();
     }
+  });
+
+  it('reads and tells of every revision what a model says', async () => {
+    let count = 0;
+    await checkAgainstModel(async () => {
+      await stop();
+      count += 1;
+      return openIn(join(directory, String(count)));
+    }, 25);
   });
 
   it('refuses a directory that another server has, and takes it when that is gone', async () => {

@@ -5,6 +5,7 @@ import type { Backend } from '../../src/kv/backend.ts';
 import { type BackendOptions, openBackend } from '../../src/kv/open-backend.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { testKvBackend } from '../contract/kv-backend.ts';
+import { checkAgainstModel } from '../contract/kv-model.ts';
 import { type PostgresProcess, startPostgres } from '../fixtures/postgres.ts';
 import { until } from '../fixtures/until.ts';
 import { Recorder } from './support/recorder.ts';
@@ -76,6 +77,12 @@ describe('kv on postgres', () => {
     expect(await second.leaseKeepAlive(5n)).to.equal(60n);
     expect(second.status().dbSize).to.be.above(0);
   });
+
+  it('reads and tells of every revision what a model says', () =>
+    checkAgainstModel(async () => {
+      await stopAll();
+      return openOn(await newDatabase());
+    }, 10));
 
   it('lets two servers write to one database, each revision once, and both watch all of it in order', async () => {
     const servers = await Promise.all([openOn(url), openOn(url)]);

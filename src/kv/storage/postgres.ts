@@ -30,8 +30,9 @@ export async function openPostgresEngine({ url, clock }: EngineOptions): Promise
         WHERE current_setting('synchronous_commit') = 'off'`);
     },
   });
-  // Of connections that nobody uses right now; the next query gets a new one.
+  // A connection that ends takes its query with it, which says so; without these it would take the process.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   const engine = new PostgresEngine(pool);
   const notices = new Notices({
     url,
@@ -77,6 +78,9 @@ class PostgresEngine implements StorageEngine {
   #revision = 1n;
   #compactRevision = -1n;
   #size = 0;
+  #isWriting = false;
+  /** What was heard of while we were writing. */
+  #seen = 0n;
 
   constructor(pool: Pool) {
     this.#pool = pool;
@@ -94,6 +98,11 @@ class PostgresEngine implements StorageEngine {
   observe(revision: bigint, compactRevision = this.#compactRevision): void {
     if (compactRevision > this.#compactRevision) this.#compactRevision = compactRevision;
     if (revision <= this.#revision) return;
+    // It may be our own write, whose answer is still on its way: then it is not to be read from history.
+    if (this.#isWriting) {
+      if (revision > this.#seen) this.#seen = revision;
+      return;
+    }
     this.#revision = revision;
     this.#onAdvance(revision);
   }
@@ -115,6 +124,16 @@ class PostgresEngine implements StorageEngine {
   }
 
   async write(needs: () => Needs, decide: (view: View) => Batch | undefined): Promise<void> {
+    this.#isWriting = true;
+    try {
+      await this.#write(needs, decide);
+    } finally {
+      this.#isWriting = false;
+      if (this.#seen > this.#revision) setImmediate(() => this.observe(this.#seen));
+    }
+  }
+
+  async #write(needs: () => Needs, decide: (view: View) => Batch | undefined): Promise<void> {
     const batch = await this.#transaction(async (client) => {
       await client.query('SELECT FROM pgherd_kv_state FOR UPDATE');
       const plan = new FetchPlan(needs());
