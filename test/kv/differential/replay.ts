@@ -160,7 +160,9 @@ class Run {
     // One that was refused has no number: it is the last that was asked for.
     const watch = watch_id === '-1' ? this.#watches.at(-1) : this.#watches[Number(watch_id) - 1];
     if (!watch) throw new Error(`a message of an unknown watch: ${JSON.stringify(response)}`);
-    if (created || canceled) watch.seen.push({ created, canceled, cancel_reason, compact_revision });
+    // Of a compacted watch etcd gives no reason, where a server may well give one.
+    const reason = compact_revision === undefined ? cancel_reason : undefined;
+    if (created || canceled) watch.seen.push({ created, canceled, reason, compact_revision });
     watch.seen.push(...events);
     watch.over ||= canceled === true;
   }
