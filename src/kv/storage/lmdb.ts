@@ -1,6 +1,6 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { open as openFile, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { open, type RangeOptions, type RootDatabase, type Transaction } from 'lmdb';
 import { lockDirectory } from './directory-lock.ts';
 import type { StorageEngine, StoredBytes } from './engine.ts';
@@ -62,12 +62,15 @@ class LmdbStore implements SortedStore {
   #snapshot: Transaction;
   #size: StoredBytes;
   #failure: Error | undefined;
+  #defragmentations = 0;
 
   constructor(path: string, unlock: () => void) {
     this.#path = path;
     this.#unlock = unlock;
     // Of a defragmentation that did not come to its end.
-    for (const left of [`${path}.new`, `${path}.new-lock`]) rmSync(left, { force: true });
+    for (const name of readdirSync(dirname(path))) {
+      if (/\.new(-lock)?$/.test(name)) rmSync(join(dirname(path), name));
+    }
     this.#db = openDatabase(path);
     this.#reserve = new FileReserve(path);
     this.#size = sizeOf(this.#db);
@@ -122,7 +125,8 @@ class LmdbStore implements SortedStore {
 
   /** Copies what is in use into a new file and puts that in the place of the old one. */
   async defragment(): Promise<void> {
-    const path = `${this.#path}.new`;
+    // The package knows open files by the name they were opened with, and this one stays open: no name comes twice.
+    const path = `${this.#path}.${this.#defragmentations++}.new`;
     const fresh = openDatabase(path);
     const reserve = new FileReserve(path);
     try {
