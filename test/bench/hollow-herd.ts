@@ -1,6 +1,7 @@
 /**
  * Hollow cells for the scale bench, all in this process: `hollow-herd.js ETCD CELLS [PORTS]`. With PORTS there is a
- * hollow router too: it has no HAProxy, and confirms every revision as soon as it has seen it.
+ * hollow router too: it has no HAProxy, and confirms every revision as soon as it has seen it. Members are those of
+ * databases that nobody uses yet, which write nothing again; with SIGUSR2 they become busy, and heartbeat from then on.
  */
 import { runCell } from '../../src/cell/cell-daemon.ts';
 import { SimulatedHerd } from '../../src/cell/runtime/simulated/simulated-herd.ts';
@@ -20,8 +21,18 @@ const stopping = new AbortController();
 process.once('SIGTERM', () => stopping.abort());
 const { signal } = stopping;
 
-// WAL grows, so that members heartbeat as those of a busy herd do.
-const herd = new SimulatedHerd({ store, clock, logger, walBytesPerSecond: 1000 });
+let walBytesPerSecond = 0;
+process.once('SIGUSR2', () => {
+  walBytesPerSecond = 1000;
+});
+const herd = new SimulatedHerd({
+  store,
+  clock,
+  logger,
+  get walBytesPerSecond() {
+    return walBytesPerSecond;
+  },
+});
 const running: Promise<void>[] = [herd.run(signal)];
 for (let i = 1; i <= Number(cells); i++) {
   const address = `10.0.${Math.floor(i / 250)}.${i % 250}`;

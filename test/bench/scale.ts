@@ -1,22 +1,25 @@
 /**
  * Many instances on hollow nodes: how fast they become Ready from cold, and what a herd at rest costs.
- * The limit of the same run is the rate at which the same etcd commits bare transactions of the same size.
+ * The limits of the same run are two: the rate at which the same etcd commits bare transactions of the size of the one
+ * that creates an instance, and the rate at which it commits the very transactions of the run once more, nothing else
+ * going on. CPU per instance is of everything that shares the machine, this process included. Until all are Ready their
+ * databases are idle; at rest they are busy, and their members heartbeat.
  * `node dist/test/bench/scale.js [instances] [cells] [rest seconds]`
  *
  * The router is real up to the default block of ports; above, a hollow one confirms revisions, because one HAProxy
  * cannot listen on so many ports under a usual limit of open files. The figures name the one that was used.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type InstanceId, parseInstanceId } from '../../src/schema/ids.ts';
-import { parseObservedState } from '../../src/schema/observed-state.ts';
 import { EtcdStore } from '../../src/store/etcd.ts';
 import { type Op, prefixRange } from '../../src/store/store.ts';
 import { startEtcd } from '../fixtures/etcd.ts';
 import { Daemon } from '../fixtures/process.ts';
-import { bareTransactionsPerSecond } from './bare-transactions.ts';
+import { bareTransactionsPerSecond, replayedPerSecond, transactionsBetween } from './bare-transactions.ts';
 import { printFigure } from './figure.ts';
 import { noOpPassesPerSecond } from './no-op-passes.ts';
+import { cpuMs, metric, residentMb } from './process-figures.ts';
 
 const [instances = 1000, cells = 50, restSeconds = 60] = process.argv.slice(2).map(Number);
 const hollowRouter = instances > 2768;
@@ -67,9 +70,20 @@ try {
 
   const startedMs = performance.now();
   const committedBefore = await proposals();
+  const { revision: revisionBefore } = await store.identity();
   const readyAtMs = await putAndWait(startedMs);
   const seconds = (Math.max(...readyAtMs) - startedMs) / 1000;
   const transactions = (await proposals()) - committedBefore;
+  const own = process.cpuUsage();
+  const cpu = { controller: cpuMs(controller.pid), etcd: cpuMs(etcd.pid), cells: cpuMs(hollow.pid) };
+  const cpuOf = {
+    ...cpu,
+    ...(router.pidOrUndefined && { router: cpuMs(router.pidOrUndefined) }),
+    bench: (own.user + own.system) / 1000,
+  };
+  const { revision: revisionAfter } = await store.identity();
+  const history = await transactionsBetween(store, revisionBefore, revisionAfter);
+  const replayed = await replayedPerSecond(store, history);
   const bare = await bareTransactionsPerSecond(store, await creationOf('i-0' as InstanceId), instances);
   printFigure('cold_to_all_ready_s', 's', [seconds], { ...about, target: '<= 15 s for 1000' });
   printFigure(
@@ -83,17 +97,25 @@ try {
     limit: [bare],
     target: 'ratio >= 0.5',
   });
+  printFigure('transactions_per_second', '1/s', [history.length / seconds], {
+    ...about,
+    limit: [replayed],
+    target: 'ratio >= 0.5',
+  });
   printFigure('store_transactions_per_instance', '1', [transactions / instances], about);
-  printFigure('passes_per_instance', '1', [(await passes()) / instances], { ...about, conflicts: await conflicts() });
-  const pids = { controller: controller.pid, etcd: etcd.pid, cells: hollow.pid, router: router.pidOrUndefined };
-  for (const [process, pid] of Object.entries(pids)) {
-    if (pid) printFigure('cpu_per_instance_ms', 'ms', [cpuMs(pid) / instances], { ...about, process });
+  const writes = history.reduce((sum, puts) => sum + puts.length, 0);
+  printFigure('keys_written_per_instance', '1', [writes / instances], about);
+  const perInstance = { commits: (await commits()) / instances, conflicts: await conflicts() };
+  printFigure('passes_per_instance', '1', [(await passes()) / instances], { ...about, ...perInstance });
+  for (const [process, ms] of Object.entries(cpuOf)) {
+    printFigure('cpu_per_instance_ms', 'ms', [ms / instances], { ...about, process });
   }
 
-  const commitsBefore = await commits();
+  hollow.signal('SIGUSR2');
+  const [commitsBefore, proposalsBefore] = [await commits(), await proposals()];
   const [cpuBefore, restMs] = [cpuMs(controller.pid), restSeconds * 1000];
   await new Promise((resolve) => setTimeout(resolve, restMs));
-  const heartbeats = (await proposals()) - committedBefore - transactions;
+  const heartbeats = (await proposals()) - proposalsBefore;
   printFigure('controller_writes_at_rest', '1', [(await commits()) - commitsBefore], {
     ...about,
     restSeconds,
@@ -126,9 +148,8 @@ async function putAndWait(startedMs: number): Promise<number[]> {
     for await (const { events } of store.watch(prefixRange('/service/'), revision, { signal: stopping.signal })) {
       for (const event of events) {
         if (event.type !== 'put' || !event.kv.key.endsWith('/state')) continue;
-        const state = parseObservedState(event.kv.value);
-        const ready =
-          state.ok && state.value.conditions.some((each) => each.type === 'Ready' && each.status === 'True');
+        // As text: this process is not to take part in what it measures.
+        const ready = event.kv.value.includes('"type":"Ready","status":"True"');
         if (ready && !readyAtMs.has(event.kv.key)) readyAtMs.set(event.kv.key, performance.now());
       }
       if (readyAtMs.size === instances) break;
@@ -187,20 +208,4 @@ function conflicts(): Promise<number> {
 
 function passes(): Promise<number> {
   return metric(controllerMetrics, 'controller_runtime_reconcile_time_seconds_count{controller="instance"}');
-}
-
-async function metric(url: string, name: string): Promise<number> {
-  const text = await (await fetch(url)).text();
-  const line = text.split('\n').find((each) => each.startsWith(`${name} `));
-  return Number(line?.split(' ').at(-1) ?? Number.NaN);
-}
-
-function residentMb(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
-}
-
-// Fields 14 and 15 of /proc/PID/stat are user and system time in ticks of 10 ms.
-function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
