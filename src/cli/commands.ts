@@ -17,6 +17,7 @@ import { kv } from './commands/kv.ts';
 import { psql } from './commands/psql.ts';
 import { purge } from './commands/purge.ts';
 import { rebalance } from './commands/rebalance.ts';
+import { registry } from './commands/registry.ts';
 import { report } from './commands/report.ts';
 import { rollback } from './commands/rollback.ts';
 import { router } from './commands/router.ts';
@@ -65,6 +66,7 @@ export const commands: readonly Register[] = [
   cell,
   router,
   kv,
+  registry,
   completion,
   complete,
 ];

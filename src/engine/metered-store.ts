@@ -54,6 +54,10 @@ export class MeteredStore implements Store {
     return this.#count('lease', this.#store.lease(ttlSeconds, options));
   }
 
+  joinLease(id: bigint, options?: CallOptions): Promise<Lease | undefined> {
+    return this.#count('lease', this.#store.joinLease(id, options));
+  }
+
   identity(options?: CallOptions): Promise<{ clusterId: string; revision: bigint }> {
     return this.#count('identity', this.#store.identity(options));
   }

@@ -5,7 +5,7 @@ import { isCompacted, isTooLarge } from './etcd-errors.ts';
 import { EtcdLease } from './etcd-lease.ts';
 import { clusterIdOf, type RangeRequest, type RangeResponse } from './etcd-methods.ts';
 import { EtcdWatch } from './etcd-watch.ts';
-import { type Int64, toBigInt } from './int64.ts';
+import { fromBigInt, type Int64, toBigInt } from './int64.ts';
 import {
   type CallOptions,
   type KeyRange,
@@ -95,6 +95,14 @@ export class EtcdStore implements Store {
       options,
     );
     return new EtcdLease(this.#connection, this.#clock, toBigInt(granted.ID), Number(toBigInt(granted.TTL)), sentMs);
+  }
+
+  async joinLease(id: bigint, options?: CallOptions): Promise<Lease | undefined> {
+    const sentMs = this.#clock.monotonic();
+    const attempted = () => `join lease ${id.toString(16)}`;
+    const { TTL } = await this.#connection.call('leaseKeepAlive', { ID: fromBigInt(id) }, attempted, options);
+    const ttlSeconds = Number(toBigInt(TTL));
+    return ttlSeconds > 0 ? new EtcdLease(this.#connection, this.#clock, id, ttlSeconds, sentMs) : undefined;
   }
 
   async identity(options?: CallOptions): Promise<{ clusterId: string; revision: bigint }> {

@@ -17,6 +17,7 @@ import { checkShape } from './txn-shape.ts';
 export class Keyspace {
   readonly #pairs = new Map<string, KeyValue>();
   readonly #leases = new Map<bigint, Set<string>>();
+  readonly #holders = new Map<bigint, { readonly ttlSeconds: number; count: number }>();
   readonly #listeners = new Set<(batch: WatchBatch) => void>();
   /** What happened at each revision from `#historyFrom` on, without gaps. */
   readonly #history: WatchBatch[] = [];
@@ -57,16 +58,37 @@ export class Keyspace {
     return { succeeded, revision: this.#revision, reads, held };
   }
 
-  grant(): bigint {
+  grant(ttlSeconds = 60): bigint {
     this.#lastLeaseId += 1n;
     this.#leases.set(this.#lastLeaseId, new Set());
+    this.#holders.set(this.#lastLeaseId, { ttlSeconds, count: 0 });
     return this.#lastLeaseId;
+  }
+
+  /** Undefined: there is no such lease. */
+  ttlOf(leaseId: bigint): number | undefined {
+    return this.#holders.get(leaseId)?.ttlSeconds;
+  }
+
+  /** One more client keeps it alive. */
+  hold(leaseId: bigint): void {
+    const holders = this.#holders.get(leaseId);
+    if (holders) holders.count += 1;
+  }
+
+  /** One client has not kept it alive for its ttl: if nobody else has, it ends. */
+  release(leaseId: bigint): void {
+    const holders = this.#holders.get(leaseId);
+    if (!holders) return;
+    holders.count -= 1;
+    if (holders.count <= 0) this.revoke(leaseId);
   }
 
   /** Ends a lease: all its keys go in one revision. */
   revoke(leaseId: bigint): void {
     const keys = [...(this.#leases.get(leaseId) ?? [])].sort();
     this.#leases.delete(leaseId);
+    this.#holders.delete(leaseId);
     this.#commit(this.#delete(keys));
   }
 

@@ -14,8 +14,9 @@ export class MemoryLease implements Lease {
   #renewedMs: number | undefined;
   #stopTimer = () => {};
 
-  constructor(keyspace: Keyspace, clock: Clock, ttlSeconds: number, beforeRevoke: (id: bigint) => void) {
-    this.id = keyspace.grant();
+  constructor(keyspace: Keyspace, clock: Clock, id: bigint, ttlSeconds: number, beforeRevoke: (id: bigint) => void) {
+    this.id = id;
+    keyspace.hold(id);
     this.ttlSeconds = ttlSeconds;
     this.#keyspace = keyspace;
     this.#clock = clock;
@@ -47,7 +48,7 @@ export class MemoryLease implements Lease {
     this.#renewedMs = this.#clock.monotonic();
     this.#stopTimer = this.#clock.after(this.ttlSeconds * 1000, () => {
       this.#lose('not renewed in time');
-      this.#keyspace.revoke(this.id);
+      this.#keyspace.release(this.id);
     });
   }
 

@@ -85,12 +85,13 @@ export class MemoryStore implements Store {
 
   async lease(ttlSeconds: number, options?: CallOptions): Promise<Lease> {
     this.#check(`lease of ${ttlSeconds} s`, options);
-    const lease = new MemoryLease(this.keyspace, this.#clock, ttlSeconds, (id) => {
-      this.#leases.delete(id);
-      this.#check(`revoke lease ${id}`);
-    });
-    this.#leases.set(lease.id, lease);
-    return lease;
+    return this.#hold(this.keyspace.grant(ttlSeconds), ttlSeconds);
+  }
+
+  async joinLease(id: bigint, options?: CallOptions): Promise<Lease | undefined> {
+    this.#check(`join lease ${id}`, options);
+    const ttlSeconds = this.keyspace.ttlOf(id);
+    return ttlSeconds === undefined ? undefined : this.#hold(id, ttlSeconds);
   }
 
   async identity(options?: CallOptions): Promise<{ clusterId: string; revision: bigint }> {
@@ -102,6 +103,15 @@ export class MemoryStore implements Store {
     this.#setState('closed');
     for (const lease of this.#leases.values()) lease.abandon();
     this.#leases.clear();
+  }
+
+  #hold(leaseId: bigint, ttlSeconds: number): MemoryLease {
+    const lease = new MemoryLease(this.keyspace, this.#clock, leaseId, ttlSeconds, (id) => {
+      this.#leases.delete(id);
+      this.#check(`revoke lease ${id}`);
+    });
+    this.#leases.set(leaseId, lease);
+    return lease;
   }
 
   /** Test hook: forgets the history before `revision`. */

@@ -21,6 +21,8 @@ export interface Store {
   watch(range: KeyRange, fromRevision: bigint, options: WatchOptions): AsyncGenerator<WatchBatch, never, void>;
   /** A lease kept alive until `revoke`, `abandon`, or until it could not be renewed in time. */
   lease(ttlSeconds: number, options?: CallOptions): Promise<Lease>;
+  /** Keeps alive, with others, a lease that somebody else has obtained; undefined when there is none. */
+  joinLease(id: bigint, options?: CallOptions): Promise<Lease | undefined>;
   /** Which store this is and how far it is: agents refuse to act on another or an older one. */
   identity(options?: CallOptions): Promise<{ readonly clusterId: string; readonly revision: bigint }>;
   /** Closes connections; running watches and leases end. */

@@ -328,6 +328,19 @@ export function storeContract(start: () => Promise<StoreUnderTest>): void {
       expect((await store.get(`${prefix}a`)).kv).to.equal(undefined);
     });
 
+    it('joinLease() keeps it alive after whoever obtained it has gone', async () => {
+      const lease = await store.lease(2);
+      await write(put(`${prefix}a`, '', lease.id));
+      const joined = await tested.other.joinLease(lease.id);
+      expect(joined?.id).to.equal(lease.id);
+      lease.abandon();
+      await tested.pass(5);
+      expect((await store.get(`${prefix}a`)).kv?.leaseId).to.equal(lease.id);
+      await joined?.revoke();
+      expect((await store.get(`${prefix}a`)).kv).to.equal(undefined);
+      expect(await store.joinLease(lease.id)).to.equal(undefined);
+    });
+
     it('a put without the lease takes the key off it', async () => {
       const lease = await store.lease(60);
       await write(put(`${prefix}a`, '', lease.id));
