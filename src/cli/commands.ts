@@ -1,3 +1,4 @@
+import { adopt } from './commands/adopt.ts';
 import { apply } from './commands/apply.ts';
 import { cell } from './commands/cell.ts';
 import { complete } from './commands/complete.ts';
@@ -42,6 +43,7 @@ export const commands: readonly Register[] = [
   remove,
   undelete,
   rollback,
+  adopt,
   report,
   snapshot,
   hibernate,

@@ -31,6 +31,8 @@ export const instanceSpecShape = z.object({
   cpus: z.number().optional(),
   /** When nodes may be restarted; always when absent. */
   maintenance_windows: z.array(maintenanceWindowShape).optional(),
+  /** Others made it: pgherd gives it a port and a state, and leaves its members alone. */
+  adopted: z.boolean().optional(),
   /** All nodes are stopped; data, port and credentials stay. */
   hibernated: z.boolean().optional(),
   deletion_protection: z.boolean(),
@@ -64,6 +66,7 @@ const documentShape = z.strictObject({
     .optional(),
   paused: z.boolean().optional(),
   hibernated: z.boolean().optional(),
+  adopted: z.boolean().optional(),
   'deletion-protection': z.boolean().optional(),
 });
 
@@ -102,6 +105,7 @@ export function parseInstanceSpec(source: string, catalog: Catalog): Parsed<Inst
     ...(parameters['memory-mb'] !== undefined && { memory_mb: parameters['memory-mb'] }),
     ...(parameters.cpus !== undefined && { cpus: parameters.cpus }),
     ...(parameters['maintenance-windows'] && { maintenance_windows: parameters['maintenance-windows'] }),
+    ...(document.adopted === true && { adopted: true }),
     ...(document.hibernated === true && { hibernated: true }),
     deletion_protection: document['deletion-protection'] ?? false,
     ...(graceSeconds.value !== undefined && { deletion_grace_seconds: graceSeconds.value }),

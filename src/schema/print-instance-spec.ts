@@ -20,6 +20,7 @@ export function printInstanceSpec(spec: InstanceSpec): string {
       ...(spec.space_guid !== undefined && { space_guid: spec.space_guid }),
       parameters,
       ...(spec.paused && { paused: true }),
+      ...(spec.adopted && { adopted: true }),
       ...(spec.hibernated && { hibernated: true }),
       ...(spec.deletion_protection && { 'deletion-protection': true }),
     },

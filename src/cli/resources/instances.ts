@@ -47,7 +47,11 @@ export const instances: Resource<InstanceRow> = {
     { heading: 'NAME', show: ({ instance }) => instance.id },
     { heading: 'PLAN', show: ({ plan }) => plan },
     { heading: 'NODES', show: (row) => named(String(wantedNodes(row)), simulated(row)) },
-    { heading: 'READY', show: (row) => `${row.nodes.filter(({ ready }) => ready).length}/${wantedNodes(row)}` },
+    {
+      heading: 'READY',
+      show: (row) =>
+        row.state?.accepted?.adopted ? '-' : `${row.nodes.filter(({ ready }) => ready).length}/${wantedNodes(row)}`,
+    },
     { heading: 'STATUS', show: ({ instance }) => instanceStatus(instance) },
     { heading: 'LEADER', show: ({ instance }) => instance.leader ?? '' },
     { heading: 'ENDPOINT', show: ({ state }) => state?.endpoint ?? '' },

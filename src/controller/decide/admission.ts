@@ -13,9 +13,9 @@ export interface Admission {
   readonly plan: Plan | undefined;
   /**
    * converge: make it so. hold: change nothing but the state. retire: stop the nodes and keep everything. delete: stop
-   * the nodes and erase them, then remove every key.
+   * the nodes and erase them, then remove every key. observe: others look after the nodes; only the port is ours.
    */
-  readonly course: 'converge' | 'hold' | 'retire' | 'delete';
+  readonly course: 'converge' | 'hold' | 'retire' | 'delete' | 'observe';
   /** When the document was deleted, and until when everything is kept; undefined when it is not or not yet. */
   readonly deleted: NonNullable<StateFacts['deleted']> | undefined;
   /** When to look again, because time alone changes what is due. */
@@ -41,6 +41,10 @@ export function admit(view: InstanceView, now: Date): Admission {
   if (state?.deleting || isBeingErased(view)) return { ...decided, course: 'delete', deleted: state?.deleted };
   if (!document) return withoutDocument(view, state, decided, now);
   if (spec && !plan) return { ...decided, course: 'hold', problems: [planGone(spec)] };
+  if (spec?.adopted && view.nodes.some((node) => node.backend || node.assignments.length > 0)) {
+    return { ...decided, course: 'hold', problems: [notAdopted] };
+  }
+  if (spec?.adopted && !spec.paused) return { ...decided, course: 'observe' };
   return { ...decided, course: spec && !spec.paused ? 'converge' : 'hold' };
 }
 
@@ -70,7 +74,7 @@ function withoutDocument(
       'Protected',
       'the document was deleted but deletion-protection was set, so the instance is kept; put the document back, without deletion-protection if it is to go',
     );
-    return { ...decided, kept, course: spec.paused || !plan ? 'hold' : 'converge' };
+    return { ...decided, kept, course: spec.paused || !plan ? 'hold' : running(spec) };
   }
   if (spec.paused) {
     const kept = problem(
@@ -84,10 +88,13 @@ function withoutDocument(
     return { ...decided, course: 'hold', problems: [wiped] };
   }
   const retirement = decideRetirement(view, state, spec, now);
-  if (retirement.stage === 'held') return { ...decided, kept: retirement.remark, course: plan ? 'converge' : 'hold' };
+  if (retirement.stage === 'held')
+    return { ...decided, kept: retirement.remark, course: plan ? running(spec) : 'hold' };
   if (retirement.stage === 'erased') return { ...decided, course: 'delete', deleted: retirement.deleted };
   return { ...decided, course: 'retire', deleted: retirement.deleted, leftMs: retirement.leftMs };
 }
+
+const running = (spec: InstanceSpec): 'converge' | 'observe' => (spec.adopted ? 'observe' : 'converge');
 
 const problem = (reason: string, message: string): Remark => ({ reason, message });
 
@@ -96,6 +103,11 @@ const planGone = (spec: InstanceSpec): Remark =>
     'PlanGone',
     `the catalog has no plan ${spec.plan_id} any more, so nothing is changed; add the plan to the catalog`,
   );
+
+const notAdopted = problem(
+  'NotAdopted',
+  'adopted is set, but pgherd made the nodes of this instance, so nothing is changed; remove adopted from the document',
+);
 
 const specLost = problem(
   'SpecLost',

@@ -1,5 +1,6 @@
 import type { Condition } from '../../schema/observed-state.ts';
 import type { InstanceView } from '../view/instance-view.ts';
+import { adoptedConditions } from './adopted-conditions.ts';
 import { describeCellOf } from './degraded-cells.ts';
 import type { Findings, Remark } from './findings.ts';
 import { hasStopped } from './halt.ts';
@@ -13,11 +14,11 @@ export type Claims = readonly Claim[];
 /** All conditions that apply, in the order in which they come true; `Ready` is their sum. */
 export function describeConditions(view: InstanceView, findings: Findings): Claims {
   const { status, reason, message } = findings.route;
+  const { course } = findings.admission;
+  const ours = () => [placed(findings), running(view, findings), leaderElected(view, findings)];
   const parts: Claim[] = [
     accepted(view, findings),
-    placed(findings),
-    running(view, findings),
-    leaderElected(view, findings),
+    ...(course === 'observe' ? adoptedConditions(view) : ours()),
     { type: 'Routed', status, reason, message },
   ];
   return [...parts, ready(findings, parts), ...special(view, findings)];
@@ -143,7 +144,7 @@ function special(view: InstanceView, findings: Findings): Claim[] {
     const message = 'data, port and credentials are kept; `pgherd wake` or `hibernated: false` starts the nodes again';
     claims.push(claim('Hibernated', 'True', 'Hibernated', message));
   }
-  if (admission.course === 'retire' && admission.deleted) claims.push(retiring(view, nodes, admission.deleted));
+  if (admission.course === 'retire' && admission.deleted) claims.push(retiring(view, nodes, admission));
   if (admission.kept) claims.push(claim('Deleting', 'False', admission.kept.reason, admission.kept.message));
   if (admission.course === 'delete') {
     const left = nodes.filter((node) => node.observed);
@@ -155,13 +156,11 @@ function special(view: InstanceView, findings: Findings): Claim[] {
   return claims;
 }
 
-function retiring(
-  { id }: InstanceView,
-  nodes: readonly SoundNode[],
-  { erase_at }: { readonly erase_at: string },
-): Claim {
+function retiring({ id }: InstanceView, nodes: readonly SoundNode[], { deleted, spec }: Findings['admission']): Claim {
   const running = nodes.filter((node) => !hasStopped(node));
-  const kept = `data, port and credentials are kept until ${erase_at}: \`pgherd undelete ${id}\` restores everything, \`pgherd purge ${id}\` erases it now`;
+  const kept = `data, port and credentials are kept until ${deleted?.erase_at}: \`pgherd undelete ${id}\` restores everything, \`pgherd purge ${id}\` erases it now`;
+  if (spec?.adopted)
+    return claim('Deleting', 'True', 'Kept', `its members run on; ${kept.replace('erases', 'forgets')}`);
   if (running.length === 0) return claim('Deleting', 'True', 'Kept', `all nodes are stopped; ${kept}`);
   return claim('Deleting', 'True', 'Stopping', `${names(running)} still to stop; ${kept}`);
 }

@@ -68,7 +68,9 @@ export function decide(view: InstanceView, now: Date, random: RandomInt): Decisi
   }
   const credentials = pass ? decideCredentials(pass) : presentCredentials(view);
   if (pass && config.ok && config.value !== undefined) setConfiguration(pass, config.value);
-  const routing = decideRouting(view, pass !== undefined, now, draft);
+  const observes = course === 'observe' && problems.length === 0;
+  if (observes && view.document && view.deletion) draft.delete(deletionKey(view.id), view.deletion.modRevision);
+  const routing = decideRouting(view, pass !== undefined || observes, now, draft);
   const route = readRoute(view, routing);
   draft.waitsForRoute = route.needs;
   writeState(view, now, draft, {

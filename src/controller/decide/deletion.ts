@@ -22,13 +22,13 @@ import type { SoundNode } from './nodes.ts';
 export function decideDeletion(
   view: InstanceView,
   nodes: readonly SoundNode[],
-  { deleted }: Admission,
+  { deleted, spec }: Admission,
   now: Date,
   draft: Draft,
 ): readonly SoundNode[] | undefined {
   if (view.nodes.every((node) => node.observed.length === 0)) {
-    removeEverything(view, nodes, draft);
-    quarantinePorts(view, now, deleted?.confirmed === true, draft);
+    removeEverything(view, nodes, spec?.adopted === true, draft);
+    if (view.credentials || spec?.adopted) quarantinePorts(view, now, deleted?.confirmed === true, draft);
     return undefined;
   }
   return nodes.map((node) => orderRemoval(view, node, draft));
@@ -44,7 +44,7 @@ export function orderRemoval(view: InstanceView, node: SoundNode, draft: Draft):
 }
 
 // Without credentials nothing of the instance was ever placed: what Patroni keeps under its name is somebody else's.
-function removeEverything(view: InstanceView, nodes: readonly SoundNode[], draft: Draft): void {
+function removeEverything(view: InstanceView, nodes: readonly SoundNode[], isAdopted: boolean, draft: Draft): void {
   for (const node of nodes) {
     // An agent that starts the node at this moment writes its observed key: exactly one of the two transactions wins.
     draft.guardAbsent(observedKey(node.cell, node.id));
@@ -52,8 +52,9 @@ function removeEverything(view: InstanceView, nodes: readonly SoundNode[], draft
   }
   draft.event('Normal', 'Deleted', 'every key of the instance is removed');
   const stateRevision = view.state?.modRevision ?? 0n;
-  if (!view.credentials) {
+  if (!view.credentials || isAdopted) {
     draft.delete(stateKey(view.id), stateRevision);
+    if (isAdopted && view.allocation) draft.delete(allocationKey(view.id), view.allocation.modRevision);
     if (view.deletion) draft.delete(deletionKey(view.id), view.deletion.modRevision);
     return;
   }
@@ -67,7 +68,6 @@ function removeEverything(view: InstanceView, nodes: readonly SoundNode[], draft
 
 // Clients may know the port for longer than the instance lived.
 function quarantinePorts(view: InstanceView, now: Date, confirmed: boolean, draft: Draft): void {
-  if (!view.credentials) return;
   const quarantine: Quarantine = {
     quarantined: view.id,
     released: now.toISOString(),

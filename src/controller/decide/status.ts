@@ -27,7 +27,7 @@ export function describeState(
     return { ...claim, since: old?.status === claim.status ? old.since : now.toISOString() };
   });
   const operation = describeOperation(findings, claims, before, generation);
-  const rolledOut = lastRolledOut(operation.state === 'succeeded' && admission.course === 'converge', before);
+  const rolledOut = lastRolledOut(operation.state === 'succeeded' && !admission.deleted, before);
   const isLookedAt = findings.progress !== undefined || admission.course !== 'converge';
   const rollout = isLookedAt ? findings.progress?.rollout : before?.rollout;
   const ids = { plan_id: spec?.plan_id ?? '', service_id: spec?.service_id ?? view.herd.settings.catalog.service_id };

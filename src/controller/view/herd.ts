@@ -120,6 +120,7 @@ export class Herd implements HerdView {
   /** What is known about one instance now. */
   view(id: InstanceId): InstanceView {
     const { instances, scopes, routing } = this.#informers;
+    const leader = versioned(scopes.get(leaderKey(id)), 'leader');
     return {
       id,
       document: versioned(instances.get(desiredStateKey(id)), 'document'),
@@ -128,7 +129,8 @@ export class Herd implements HerdView {
       restored: versioned(instances.get(restoredKey(id)), 'restored'),
       deletion: versioned(instances.get(deletionKey(id)), 'deletion'),
       nodes: this.nodes.nodes(id).map(([node, place]) => this.#node(id, node, place)),
-      leader: versioned(scopes.get(leaderKey(id)), 'leader'),
+      leader,
+      leaderMember: leader && versioned(scopes.get(memberKey(id, leader.value as NodeId)), 'member'),
       failover: versioned(scopes.get(failoverKey(id)), 'failover'),
       initialize: versioned(scopes.get(initializeKey(id)), 'initialize'),
       config: versioned(scopes.get(configKey(id)), 'config'),

@@ -27,6 +27,8 @@ export interface InstanceView {
   /** Every node that any key speaks of, by id. */
   readonly nodes: readonly NodeView[];
   readonly leader: Versioned<string> | undefined;
+  /** The member key of whoever leads. */
+  readonly leaderMember: Versioned<Parsed<MemberFacts>> | undefined;
   readonly failover: Versioned<string> | undefined;
   readonly initialize: Versioned<string> | undefined;
   /** Patroni's dynamic configuration, as text. */

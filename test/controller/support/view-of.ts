@@ -56,6 +56,7 @@ export function viewOf(pairs: readonly KeyValue[], id: InstanceId, settings: Set
     deletion: read(deletionKey(id), parseDeletionOrder),
     nodes: nodesOf(pairs, id, read),
     leader: read(leaderKey(id), text),
+    leaderMember: read(memberKey(id, (byKey.get(leaderKey(id))?.value ?? '') as NodeId), memberFacts),
     failover: read(failoverKey(id), text),
     initialize: read(initializeKey(id), text),
     config: read(configKey(id), text),
