@@ -36,7 +36,7 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
   const { clock, quotaBytes = defaultQuotaBytes, autoCompaction = { mode: 'off' } } = options;
   const onFailure = options.onFailure ?? (() => {});
   const engine = await openEngine(options);
-  const hub = new WatchHub(engine, onFailure);
+  const hub = new WatchHub(engine, clock, onFailure);
   const commits = new GroupCommit(engine, (batch) => hub.publish(batch));
   engine.shared?.onAdvance((revision) => hub.pull(revision));
   const newId = options.newLeaseId ?? randomId;

@@ -87,20 +87,25 @@ export class SortedView implements View {
    */
   *#past(span: Span, revision: bigint, keysOnly: boolean): Iterable<KeyValue> {
     const older = this.#olderVersions(span, revision, keysOnly);
-    let candidate = older.next();
-    const [from, to] = newestRange(span);
-    for (const { key: row, value } of this.#store.range(from, to)) {
-      const key = row.subarray(1);
-      while (!candidate.done && Buffer.compare(candidate.value.key, key) < 0) {
-        yield candidate.value;
-        candidate = older.next();
+    try {
+      let candidate = older.next();
+      const [from, to] = newestRange(span);
+      for (const { key: row, value } of this.#store.range(from, to)) {
+        const key = row.subarray(1);
+        while (!candidate.done && Buffer.compare(candidate.value.key, key) < 0) {
+          yield candidate.value;
+          candidate = older.next();
+        }
+        const sameKey = !candidate.done && Buffer.compare(candidate.value.key, key) === 0;
+        if (modRevisionOf(value) <= revision) yield decodeRow(key, value, keysOnly) as KeyValue;
+        else if (sameKey) yield candidate.value as KeyValue;
+        if (sameKey) candidate = older.next();
       }
-      const sameKey = !candidate.done && Buffer.compare(candidate.value.key, key) === 0;
-      if (modRevisionOf(value) <= revision) yield decodeRow(key, value, keysOnly) as KeyValue;
-      else if (sameKey) yield candidate.value as KeyValue;
-      if (sameKey) candidate = older.next();
+      for (; !candidate.done; candidate = older.next()) yield candidate.value;
+    } finally {
+      // A walk that is not ended holds its snapshot, and with it all space that is freed from then on.
+      older.return(undefined);
     }
-    for (; !candidate.done; candidate = older.next()) yield candidate.value;
   }
 
   /** Of each key that has a history: its newest version there that is not younger than `revision`, unless deleted. */

@@ -1,8 +1,11 @@
+import type { Clock } from '../../time/clock.ts';
 import type { Watch, WatchListener } from '../backend.ts';
 import type { Event, WatchCreateRequest } from '../messages.ts';
 import type { Batch, StorageEngine, Wanted } from '../storage/engine.ts';
 import { Watcher, type WatcherHub } from './watcher.ts';
 import { WatcherIndex } from './watcher-index.ts';
+
+const retryMs = 1000;
 
 /**
  * Every watch is in one of three places. Live ones are found through an index when a commit is published, and get its
@@ -12,7 +15,9 @@ import { WatcherIndex } from './watcher-index.ts';
  */
 export class WatchHub implements WatcherHub {
   readonly #engine: StorageEngine;
+  readonly #clock: Clock;
   readonly #onFailure: (error: unknown) => void;
+  #cancelRetry: (() => void) | undefined;
   readonly #live = new WatcherIndex();
   readonly #behind = new Set<Watcher>();
   #revision: bigint;
@@ -22,8 +27,9 @@ export class WatchHub implements WatcherHub {
   #closed = false;
   #size = 0;
 
-  constructor(engine: StorageEngine, onFailure: (error: unknown) => void) {
+  constructor(engine: StorageEngine, clock: Clock, onFailure: (error: unknown) => void) {
     this.#engine = engine;
+    this.#clock = clock;
     this.#onFailure = onFailure;
     this.#revision = engine.revision;
   }
@@ -57,7 +63,7 @@ export class WatchHub implements WatcherHub {
   pull(revision: bigint): void {
     const isPulling = this.#pullTarget > this.#revision;
     if (revision > this.#pullTarget) this.#pullTarget = revision;
-    if (!isPulling && this.#pullTarget > this.#revision) this.#pullAll().catch((error) => this.#onFailure(error));
+    if (!isPulling && this.#pullTarget > this.#revision) this.#pullAll().catch((error) => this.#retryLater(error));
   }
 
   async #pullAll(): Promise<void> {
@@ -69,7 +75,6 @@ export class WatchHub implements WatcherHub {
         this.#deliver(page.events, page.through);
       }
     } finally {
-      // After a failure, whoever writes or looks next begins again.
       this.#pullTarget = this.#revision;
     }
   }
@@ -97,6 +102,7 @@ export class WatchHub implements WatcherHub {
 
   close(): void {
     this.#closed = true;
+    this.#cancelRetry?.();
   }
 
   #place(watcher: Watcher): void {
@@ -110,14 +116,20 @@ export class WatchHub implements WatcherHub {
     if (this.#catchingUp) return;
     this.#catchingUp = true;
     setImmediate(() => {
-      this.#catchUp().catch((error) => this.#onFailure(error));
+      this.#catchUp().catch((error) => this.#retryLater(error));
     });
   }
 
   /** Takes up again what a failed read interrupted. */
-  retry(): void {
-    const [first] = this.#behind;
-    if (first && !this.#catchingUp) this.#place(first);
+  #retryLater(error: unknown): void {
+    if (this.#closed) return;
+    this.#onFailure(error);
+    this.#cancelRetry ??= this.#clock.after(retryMs, () => {
+      this.#cancelRetry = undefined;
+      this.pull(this.#engine.revision);
+      const [first] = this.#behind;
+      if (first) this.#place(first);
+    });
   }
 
   async #catchUp(): Promise<void> {
