@@ -1,10 +1,11 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import type { Backend } from '../../src/kv/backend.ts';
 import { type BackendOptions, openBackend, restore } from '../../src/kv/open-backend.ts';
@@ -15,6 +16,7 @@ import { Recorder } from './support/recorder.ts';
 import { del, everything, line, put, range, watch } from './support/requests.ts';
 
 const program = fileURLToPath(new URL('support/kv-process.js', import.meta.url));
+const fullDisk = fileURLToPath(new URL('support/full-disk-process.js', import.meta.url));
 
 let directory: string;
 let stop: () => Promise<void>;
@@ -126,6 +128,29 @@ describe('kv on lmdb, over time', () => {
     expect(String(error)).to.contain(`data directory ${directory} is in use by another kv server`);
     await stop();
     await openIn(directory);
+  });
+
+  it('refuses writes on a full disk, keeps what it answered, and goes on when there is room', async () => {
+    const mount = `mount -t tmpfs -o size=40m tmpfs "$0" && exec "$1" "$2" "$0"`;
+    const args = ['--user', '--map-root-user', '--mount', 'sh', '-c', mount, directory, process.execPath, fullDisk];
+    const { stdout } = await promisify(execFile)('unshare', args, { timeout: 60_000 });
+    const { answered, refusals, readBack, afterRoom, reopened } = JSON.parse(stdout);
+    expect(refusals).to.deep.equal(['etcdserver: mvcc: database space exceeded']);
+    expect(answered).to.be.above(100);
+    expect(readBack).to.equal(answered);
+    expect([afterRoom, reopened]).to.deep.equal(['put', answered + 1]);
+  });
+
+  it('answers what comes after its end as a stopped server does', async () => {
+    const backend = await openIn(directory);
+    await stop();
+    for (const late of [
+      backend.range(range('a')),
+      backend.put(put('a', '1')),
+      backend.compact({ revision: 1n, physical: false }),
+    ]) {
+      expect(String(await late.catch((error: Error) => error))).to.equal('KvError: etcdserver: server stopped');
+    }
   });
 
   it('refuses a file that was cut off', async () => {

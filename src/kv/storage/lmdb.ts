@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { open as openFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { open, type RangeOptions, type RootDatabase, type Transaction } from 'lmdb';
+import { KvError } from '../kv-error.ts';
 import { lockDirectory } from './directory-lock.ts';
 import type { StorageEngine, StoredBytes } from './engine.ts';
 import type { EngineOptions } from './engines.ts';
@@ -62,6 +63,7 @@ class LmdbStore implements SortedStore {
   #snapshot: Transaction;
   #size: StoredBytes;
   #failure: Error | undefined;
+  #isClosed = false;
   #defragmentations = 0;
 
   constructor(path: string, unlock: () => void) {
@@ -81,7 +83,7 @@ class LmdbStore implements SortedStore {
   }
 
   get(key: Buffer): Buffer | undefined {
-    return this.#db.get(key, { transaction: this.#snapshot });
+    return this.#db.get(key, this.#options({}));
   }
 
   range(from: Buffer, to: Buffer, { limit, reverse = false }: SortedRangeOptions = {}): Iterable<Entry> {
@@ -159,6 +161,7 @@ class LmdbStore implements SortedStore {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#snapshot.done();
     this.#reserve.close();
     await this.#db.close();
@@ -166,6 +169,8 @@ class LmdbStore implements SortedStore {
   }
 
   #options(bounds: RangeOptions): RangeOptions {
+    // Its memory is no longer mapped.
+    if (this.#isClosed) throw new KvError('Unavailable', 'etcdserver: server stopped');
     return { ...bounds, transaction: this.#snapshot };
   }
 }
