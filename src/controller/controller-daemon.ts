@@ -10,6 +10,7 @@ import type { Compare, Store } from '../store/store.ts';
 import type { Clock } from '../time/clock.ts';
 import { BindingReconciler } from './binding-reconciler.ts';
 import { bootstrap } from './bootstrap.ts';
+import { snapshotMetrics } from './census/snapshot-metrics.ts';
 import { listTargets } from './census/targets.ts';
 import { Timings } from './census/timings.ts';
 import { ControllerMetrics } from './controller-metrics.ts';
@@ -114,6 +115,7 @@ export async function runController(options: ControllerDaemonOptions, signal: Ab
     },
   });
   if (options.snapshots) {
+    snapshotMetrics(registry, options.snapshots.directory);
     const exporter = new SnapshotExporter({ ...common, ...options.snapshots, events });
     manager.add({ name: 'snapshots', stage: 'leader', run: (leading) => exporter.run(leading) });
   }

@@ -25,6 +25,9 @@ const lookEveryMs = 10 * 60_000;
 const keep = 14;
 const pattern = /^herd-\d{4}-\d{2}-\d{2}\.snapshot$/;
 
+/** Whether a file is one of those that are written every day. */
+export const isSnapshotName = (name: string): boolean => pattern.test(name);
+
 /** Writes one snapshot a day while it runs, and keeps those of the last two weeks. */
 export class SnapshotExporter {
   readonly #options: SnapshotExporterOptions;
@@ -53,7 +56,7 @@ export class SnapshotExporter {
     const { directory, keyFile, store, clock, logger } = this.#options;
     const at = new Date(clock.now()).toISOString();
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    const before = (await readdir(directory)).filter((name) => pattern.test(name)).sort();
+    const before = (await readdir(directory)).filter(isSnapshotName).sort();
     const name = `herd-${at.slice(0, 10)}.snapshot`;
     if (before.includes(name)) return false;
     const secret = await readSecret(keyFile);

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
@@ -40,6 +41,7 @@ function documented(): string[] {
 
 describe('Prometheus on a real herd', () => {
   const host = randomLoopback();
+  const directory = mkdtempSync(join(tmpdir(), 'pgherd-prometheus-'));
   let certificates: Certificates;
   let herd: Herd;
   let exporter: ReturnType<typeof spawn> | undefined;
@@ -49,7 +51,10 @@ describe('Prometheus on a real herd', () => {
     const etcdHost = randomLoopback();
     certificates = await makeCertificates(etcdHost);
     const metrics = `http://${host}:${await freePort(host)}`;
+    const [snapshots, secret] = [join(directory, 'snapshots'), join(directory, 'secret')];
+    writeFileSync(secret, 'a secret that is long enough for a test', { mode: 0o600 });
     herd = await startHerd({
+      controllerArgs: ['--snapshot-dir', snapshots, '--snapshot-key-file', secret],
       ...{ cells: 2, controllers: 2, firstPort: 28700, network: 47, tls: certificates, etcdHost },
       etcdArgs: ['--listen-metrics-urls', metrics],
     });
@@ -69,6 +74,7 @@ describe('Prometheus on a real herd', () => {
     await prometheus?.stop();
     await herd?.stop();
     await certificates?.remove();
+    rmSync(directory, { recursive: true, force: true });
   });
 
   /** Our configuration with the addresses of this herd, and in a hurry. */
@@ -78,7 +84,7 @@ describe('Prometheus on a real herd', () => {
       .replaceAll(/_interval: 15s/g, '_interval: 1s')
       .replace('rules/*.yml', join(deploy, 'prometheus', 'rules', '*.yml'))
       .replaceAll(/controller-([12])\.example\.com:9300/g, '127.0.47.20$1:9000')
-      .replace(/'e1\.example\.com:2379'.*\]/, `'${etcd}']`)
+      .replace(/\[.e1\.example\.com:2379[^\]]*\]/, `['${etcd}']`)
       .replace('metrics_path: /probe', 'metrics_path: /metrics')
       .replace('postgres-exporter.example.com:9187', exporterAt);
   }
