@@ -26,18 +26,45 @@ import {
   repeated,
   shaped,
 } from '../wire/schema.ts';
+import type { Writer } from '../wire/writer.ts';
 import { type Header, header, innerHeader } from './header.ts';
 
 type Answer<Response> = Omit<Response, 'revision'> & { readonly header: Header | undefined };
 
-export const keyValueType: MessageType<KeyValue> = message('KeyValue', {
-  key: bytes(1),
-  createRevision: int64(2),
-  modRevision: int64(3),
-  version: int64(4),
-  value: bytes(5),
-  lease: int64(6),
-});
+export const keyValueType: MessageType<KeyValue> = {
+  ...message('KeyValue', {
+    key: bytes(1),
+    createRevision: int64(2),
+    modRevision: int64(3),
+    version: int64(4),
+    value: bytes(5),
+    lease: int64(6),
+  }),
+  writeFast: writeKeyValue,
+};
+
+/** Backwards, as the writer goes; each tag is the number of the field, times 8, and 2 for bytes. */
+function writeKeyValue(writer: Writer, kv: KeyValue): void {
+  writeInt64(writer, kv.lease, 48);
+  writeBytes(writer, kv.value, 42);
+  writeInt64(writer, kv.version, 32);
+  writeInt64(writer, kv.modRevision, 24);
+  writeInt64(writer, kv.createRevision, 16);
+  writeBytes(writer, kv.key, 10);
+}
+
+function writeInt64(writer: Writer, value: bigint, tag: number): void {
+  if (value === 0n) return;
+  writer.int64(value);
+  writer.varint(tag);
+}
+
+function writeBytes(writer: Writer, value: Buffer, tag: number): void {
+  if (value.length === 0) return;
+  writer.bytes(value);
+  writer.varint(value.length);
+  writer.varint(tag);
+}
 
 interface EventFields {
   readonly type: Event['type'];

@@ -83,6 +83,10 @@ function enumName(field: NamedField, number: number): string {
 }
 
 function write(writer: Writer, type: MessageType<unknown>, message: unknown): void {
+  if (type.writeFast) {
+    type.writeFast(writer, message as never);
+    return;
+  }
   const values = (type.toFields ? type.toFields(message as never) : message) as Values;
   // Backwards, as the writer goes: the fields come out in the order of their numbers.
   for (let index = type.fields.length - 1; index >= 0; index--) {

@@ -3,6 +3,8 @@
  * (`protobuf.ts`) and the gateway's JSON (`json.ts`). What is declared once cannot differ between the two protocols.
  */
 
+import type { Writer } from './writer.ts';
+
 type Kind = 'bytes' | 'string' | 'bool' | 'int64' | 'uint64' | 'uint32' | 'enum' | 'message';
 
 /** One field; `Value` is what a reader of the message gets. */
@@ -46,6 +48,8 @@ export interface MessageType<Message> {
   readonly lists: readonly string[];
   readonly fromFields?: (fields: never) => Message;
   readonly toFields?: (message: never) => object;
+  /** Writes it without looking at the table: for the one message of which there are thousands in an answer. */
+  readonly writeFast?: (writer: Writer, message: never) => void;
 }
 
 /** What a reader of messages of a type gets. */
