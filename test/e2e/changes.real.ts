@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -9,6 +9,33 @@ interface State {
   readonly allocated_port: number;
   readonly leader?: string;
   readonly nodes: { readonly node_id: string; readonly backend_id: string }[];
+}
+
+/** The commands of a page of the operating guide, run as they stand there; `end` fails if one was left out. */
+class Page {
+  readonly #herd: Herd;
+  readonly #name: string;
+  readonly #left: Set<string>;
+
+  constructor(herd: Herd, name: string) {
+    this.#herd = herd;
+    this.#name = name;
+    const text = readFileSync(new URL(`../../../docs/operating/${name}`, import.meta.url), 'utf8');
+    this.#left = new Set([...text.matchAll(/^\$ pgherd (.+)$/gm)].map(([, command]) => command as string));
+  }
+
+  /** Runs a command that the page has; files are those of the herd's directory. */
+  async run(command: string): Promise<string> {
+    expect(this.#left.delete(command), `docs/operating/${this.#name} has: ${command}`).to.equal(true);
+    const words = command
+      .split(' ')
+      .map((word) => (/\.(json|key|snapshot)$/.test(word) ? join(this.#herd.dir, word) : word));
+    return this.#herd.run(...words);
+  }
+
+  end(): void {
+    expect([...this.#left], `commands of docs/operating/${this.#name} that were not run`).to.deep.equal([]);
+  }
 }
 
 describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL and HAProxy', function () {
@@ -45,16 +72,18 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
   after(() => herd?.stop());
 
   it('restores every acknowledged write on the same nodes and port when a deletion under load is undone', async () => {
+    const page = new Page(herd, 'deleted-by-mistake.md');
     const before = await state();
     const uri = await herd.uri('f1');
     const writer = await new Writer(uri, { everyMs: 10 }).start();
     await writer.nextAck();
-    expect(await herd.run('delete', 'f1', '--yes', '--wait')).to.include('`pgherd undelete f1`');
+    expect(await page.run('delete f1 --yes --wait')).to.include('`pgherd undelete f1`');
     await writer.stop();
-    expect(await herd.run('get', 'deleted')).to.match(/f1 +test +\d+ +Kept +\d+s +59m/);
+    expect(await page.run('get deleted')).to.match(/f1 +test +\d+ +Kept +\d+s +59m/);
     for (const { node_id } of before.nodes) expect(herd.processesOf(node_id)).to.deep.equal([]);
-    await herd.run('undelete', 'f1');
-    await herd.ready('f1');
+    await page.run('undelete f1');
+    await page.run('wait f1');
+    page.end();
     const after = await state();
     expect(after.allocated_port).to.equal(before.allocated_port);
     expect(after.nodes).to.deep.equal(before.nodes);
@@ -66,17 +95,21 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
     const before = await state();
     const uri = await herd.uri('f1');
     const writer = await new Writer(uri, { everyMs: 20 }).start();
+    const page = new Page(herd, 'changing.md');
     const bad = { ...document, parameters: { ...document.parameters, postgresql: { shared_buffers: '4000GB' } } };
-    expect((await herd.try(['apply', '--id', 'f1', '-f', '-'], JSON.stringify(bad))).code).to.equal(0);
+    writeFileSync(join(herd.dir, 'new.json'), JSON.stringify(bad));
+    expect(await page.run('apply --id f1 -f new.json --dry-run')).to.match(/restart replica [\s\S]*switch over from/);
+    await page.run('apply --id f1 -f new.json');
     await eventually('the stop', async () => {
       const { conditions } = (await state()) as unknown as { conditions: { type: string; reason: string }[] };
       return conditions.find(({ type, reason }) => type === 'Degraded' && reason === 'RolloutStopped');
     });
-    expect(await herd.run('describe', 'f1')).to.match(/Rollout stopped at .*`pgherd rollback f1`/);
+    expect(await page.run('describe f1')).to.match(/Rollout stopped at .*`pgherd rollback f1`/);
     expect((await state()).leader).to.equal(before.leader);
     await writer.nextAck();
-    await herd.run('rollback', 'f1');
-    await herd.ready('f1');
+    await page.run('rollback f1');
+    await page.run('wait f1');
+    page.end();
     await writer.nextAck();
     await writer.stop();
     expect((await state()).nodes).to.deep.equal(before.nodes);
@@ -84,10 +117,10 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
   });
 
   it('brings every instance back onto its own data when etcd was wiped, without a restart of PostgreSQL', async () => {
-    const key = join(herd.dir, 'herd.key');
-    const file = join(herd.dir, 'herd.snapshot');
-    writeFileSync(key, 'a secret of a good many characters');
-    await herd.run('snapshot', 'save', file, '--key-file', key);
+    const page = new Page(herd, 'etcd-lost.md');
+    writeFileSync(join(herd.dir, 'herd.key'), 'a secret of a good many characters');
+    await page.run('snapshot save herd.snapshot --key-file herd.key');
+    expect(await page.run('snapshot show herd.snapshot --key-file herd.key')).to.include('1 documents');
     const before = await state();
     const uri = await herd.uri('f1');
     await sql(uri, 'create table after_the_snapshot as select 42 as x');
@@ -104,9 +137,9 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
     });
     expect((await sql(uri, 'select x from after_the_snapshot'))[0], 'routes stay').to.deep.equal({ x: 42 });
 
-    expect(await herd.run('snapshot', 'restore', file, '--key-file', key)).to.include('1 instances restored');
+    expect(await page.run('snapshot restore herd.snapshot --key-file herd.key')).to.include('1 instances restored');
     for (const controller of herd.controllers) if (!controller.isRunning) controller.start();
-    await herd.ready('f1');
+    await page.run('wait f1');
     const after = await state();
     expect(after.nodes).to.deep.equal(before.nodes);
     expect(after.allocated_port).to.equal(before.allocated_port);
@@ -114,7 +147,7 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
     expect((await sql(uri, 'select x from after_the_snapshot'))[0]).to.deep.equal({ x: 42 });
     const now = before.nodes.map(({ node_id }) => herd.processesOf(node_id));
     for (const [at, postmasters] of pids.entries()) expect(now[at]).to.include.members(postmasters.slice(0, 3));
-    expect(await herd.run('snapshot', 'finish')).to.include('finished');
-    expect((await herd.try(['snapshot', 'restore', file, '--key-file', key])).stderr).to.include('not empty');
+    expect(await page.run('snapshot finish')).to.include('finished');
+    page.end();
   });
 });

@@ -38,7 +38,14 @@ export function adoptNodes(
   }
   const expected = view.restored?.value.ok ? view.restored.value.value.nodes : [];
   const isThere = isHalted || (health.leader !== undefined && runs(health.leader));
-  if (adopted === 0 && view.restored && nodes.length >= expected.length && (isThere || expected.length === 0)) {
+  const isReadable = view.restored?.value.ok === true;
+  if (
+    adopted === 0 &&
+    view.restored &&
+    isReadable &&
+    nodes.length >= expected.length &&
+    (isThere || expected.length === 0)
+  ) {
     draft.delete(restoredKey(view.id), view.restored.modRevision);
     draft.event('Normal', 'Restored', 'the instance is back on its own data');
     return { nodes, waiting: undefined };
@@ -47,7 +54,11 @@ export function adoptNodes(
   const where = missing.map(
     ({ node, cell }) => `${node} on ${cell}${isLive(view, cell as never) ? '' : ' (agent gone)'}`,
   );
-  const what = where.length > 0 ? `waiting for ${where.join(', ')}` : 'waiting for a leader';
+  const what = !isReadable
+    ? 'what it had cannot be read'
+    : where.length > 0
+      ? `waiting for ${where.join(', ')}`
+      : 'waiting for a leader';
   const message = `restored from a snapshot: ${what}; if that is gone for good, go on with \`pgherd snapshot finish\``;
   return { nodes, waiting: { reason: 'Restoring', message } };
 }

@@ -5,7 +5,7 @@ import { type Brake, brakeKey, cellHealthPrefix, moveKey, parseMoveKey } from '.
 import { credentialsKey } from '../../schema/credentials.ts';
 import { deletionBurstMs, deletionKey } from '../../schema/deletion.ts';
 import { desiredStateKey, instanceOfDesiredStateKey } from '../../schema/desired-state.ts';
-import { fenceKey } from '../../schema/fence.ts';
+import { parseFenceKey } from '../../schema/fence.ts';
 import { type CellId, type InstanceId, instanceOfNode, type NodeId, type RouterId } from '../../schema/ids.ts';
 import { observedKey, parseObservedKey } from '../../schema/observed-node.ts';
 import { stateKey } from '../../schema/observed-state.ts';
@@ -51,6 +51,8 @@ export class Herd implements HerdView {
   readonly cellIndex = new CellIndex();
   readonly ports = new PortIndex();
   readonly #deletions = new DeletionIndex();
+  /** Nodes that operators want stopped: mostly none. */
+  readonly #fenced = new Set<NodeId>();
   /** Instances that restart their nodes, and those that are about to. */
   readonly #rollouts = new Set<InstanceId>();
   readonly #informers: Informers;
@@ -175,7 +177,7 @@ export class Herd implements HerdView {
       observed: this.#observed(node, place.observed),
       member: versioned(scopes.get(memberKey(id, node)), 'member'),
       leaving: this.#leaving(node, place.assignments),
-      isFenced: instances.get(fenceKey(id, node)) !== undefined,
+      isFenced: this.#fenced.has(node),
     };
   }
 
@@ -195,7 +197,10 @@ export class Herd implements HerdView {
   #indexInstance(change: Change<InstanceFact>): void {
     const backend = parseBackendKey(keyOf(change));
     if (backend) this.nodes.setBackend(backend.instance, backend.node, change.type === 'put');
-    const id = backend ? undefined : instanceOfDesiredStateKey(keyOf(change));
+    const fence = backend ? undefined : parseFenceKey(keyOf(change));
+    if (fence && change.type === 'put') this.#fenced.add(fence.node);
+    else if (fence) this.#fenced.delete(fence.node);
+    const id = backend || fence ? undefined : instanceOfDesiredStateKey(keyOf(change));
     if (id) this.#deletions.setDocument(id, change.type === 'put');
   }
 

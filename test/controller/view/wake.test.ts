@@ -83,6 +83,10 @@ const values = fc.oneof(
     'f1',
     'f2',
     'plan: small',
+    '{"confirmed":true,"purge":true}',
+    '{"nodes":[{"node":"f1-bcdfgh","cell":"n1"}]}',
+    '{"quarantined":"f9","released":"2026-01-01T00:00:00Z","until":"2026-01-08T00:00:00Z"}',
+    '{"plan":"standard","hibernated":true,"parameters":{"node-count":2}}',
     'plan: nowhere',
     '{"pause":true}',
     '{"mode":"cordon"}',
@@ -117,7 +121,17 @@ describe('wakeOnChange() and Herd', () => {
               const own = world.state('f1').nodes[0];
               const absent = ['maintenance/n1', 'registered/n3', 'health/n1', 'health/n2', 'brake'];
               const wish = `/cells/moves/${own?.backend_id}/${own?.node_id}`;
-              const keys = [...world.keys(), ...absent.map((name) => `/cells/${name}`), wish, '/service/f1/failover'];
+              const mine = ['deletion', 'restored', `nodes/${own?.node_id}/fenced`].map(
+                (name) => `/serviceinstances/f1/${name}`,
+              );
+              const keys = [
+                ...world.keys(),
+                ...mine,
+                '/routing/ports/30001',
+                ...absent.map((name) => `/cells/${name}`),
+                wish,
+                '/service/f1/failover',
+              ];
               const key = keys[at % keys.length] as string;
               watcher.woken.clear();
               if (value === undefined) world.delete(key);
@@ -130,6 +144,9 @@ describe('wakeOnChange() and Herd', () => {
                 expect([...herd.cells.values()].map(plain).sort(byId)).to.deep.equal(
                   [...shared.cells.values()].sort(byId),
                 );
+                expect(herd.rollouts).to.equal(shared.rollouts);
+                expect(herd.deletions(world.nowMs)).to.deep.equal(shared.deletions(world.nowMs));
+                expect(herd.quarantine(30001)).to.deep.equal(shared.quarantine(30001));
                 expect(herd.brake).to.deep.equal(shared.brake);
                 if (before[index] !== '[]' || watcher.decide(id) === '[]' || key.endsWith('/failover')) continue;
                 expect([...watcher.woken], `${id} after a change of ${key}`).to.include(id);
