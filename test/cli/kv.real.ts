@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { putRequestType, rangeRequestType } from '../../src/kv/protocol/kv.ts';
 import { watchRequestType } from '../../src/kv/protocol/watch.ts';
 import { fromJson } from '../../src/kv/wire/json.ts';
 import { JsonReader } from '../../src/kv/wire/json-values.ts';
@@ -143,6 +144,32 @@ describe('pgherd kv', () => {
       await new Promise((resolve) => socket.once('close', resolve));
     }
     expect(await etcdctl(`${host}:${port}`, 'put', 'a', '1')).to.equal('OK\n');
+  });
+
+  it('refuses who asks for more and more and reads nothing of it, and goes on serving others', async () => {
+    const { host, port } = await start();
+    const put = fromJson(putRequestType, new JsonReader(`{"key":"YQ==","value":"${'A'.repeat(1_600_000)}"}`).value());
+    const range = fromJson(rangeRequestType, new JsonReader('{"key":"YQ=="}').value());
+    const client = connectHttp2(`http://${host}:${port}`);
+    try {
+      const ask = (path: string, question: Buffer) => {
+        const type = { 'content-type': 'application/grpc' };
+        const stream = client.request({ ':method': 'POST', ':path': path, ...type });
+        stream.end(question);
+        return stream;
+      };
+      const written = ask('/etcdserverpb.KV/Put', encodeFrame(putRequestType, put)).resume();
+      await once(written, 'end');
+      const question = encodeFrame(rangeRequestType, range);
+      const statuses = Array.from({ length: 200 }, async () => {
+        const [headers] = (await once(ask('/etcdserverpb.KV/Range', question), 'response')) as [object];
+        return (headers as Record<string, unknown>)['grpc-status'];
+      });
+      expect(await Promise.all(statuses)).to.include.members([undefined, '8']);
+      expect(await etcdctl(`${host}:${port}`, 'put', 'b', '1')).to.equal('OK\n');
+    } finally {
+      client.destroy();
+    }
   });
 
   it('serves ten thousand watches on streams of their own over one connection', async () => {

@@ -14,6 +14,9 @@ export interface GrpcOptions {
   readonly onCall: (path: string, code: KvError['code'] | 'OK') => void;
 }
 
+/** Answers that wait for one client to read them. */
+const mostWaitingBytes = 64 * 1024 * 1024;
+
 /** Answers gRPC calls on one HTTP/2 connection. */
 export function serveGrpc(
   session: ServerHttp2Session,
@@ -21,6 +24,7 @@ export function serveGrpc(
   options: GrpcOptions,
 ): void {
   session.on('error', () => {});
+  const waiting = { bytes: 0 };
   session.on('stream', (stream, headers) => {
     stream.on('error', () => {});
     const path = headers[constants.HTTP2_HEADER_PATH] as string;
@@ -38,7 +42,7 @@ export function serveGrpc(
     }
     call.startDeadline(headers, options.clock);
     const caller = { token: tokenOf(headers), certificateName };
-    if (method.kind === 'unary') serveUnary(stream, call, method, caller, options);
+    if (method.kind === 'unary') serveUnary(stream, call, method, caller, waiting, options);
     else serveStream(stream, call, method, caller, options);
   });
 }
@@ -50,11 +54,16 @@ function serveUnary(
   call: GrpcCall,
   method: UnaryMethod<unknown, unknown>,
   caller: KnownCaller,
+  waiting: { bytes: number },
   options: GrpcOptions,
 ): void {
   const frames = new Frames();
   let asked = false;
-  stream.once('close', () => call.stopDeadline?.());
+  let answerBytes = 0;
+  stream.once('close', () => {
+    call.stopDeadline?.();
+    waiting.bytes -= answerBytes;
+  });
   stream.on('data', (chunk: Buffer) => {
     if (asked) return;
     try {
@@ -62,11 +71,17 @@ function serveUnary(
       const bytes = frames.next();
       if (!bytes) return;
       asked = true;
+      // Who asks and does not read must not fill the memory with answers.
+      if (waiting.bytes > mostWaitingBytes) throw new KvError('ResourceExhausted', 'etcdserver: too many requests');
       const request = decode(method.request, bytes);
       method.handle(request, { ...caller, requestBytes: bytes.length }).then(
         (response) => {
           options.onCall(method.path, 'OK');
-          call.answer(encodeFrame(method.response, response));
+          if (call.isOver) return;
+          const frame = encodeFrame(method.response, response);
+          answerBytes = frame.length;
+          waiting.bytes += answerBytes;
+          call.answer(frame);
         },
         (error: unknown) => fail(call, error, method.path, options),
       );
