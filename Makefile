@@ -17,7 +17,7 @@ check: node_modules ## types, lint and the fast tests
 	npm run --silent check
 
 bench: node packages dist/src/main.js ## measure what the design promises, one line of JSON each
-	@for figure in engine router scale failover; do node dist/test/bench/$$figure.js || exit 1; done
+	@for figure in engine router scale failover kv; do node dist/test/bench/$$figure.js || exit 1; done
 
 build: dist/src/main.js ## compile, if anything changed
 
