@@ -9,7 +9,7 @@ export function connectionOf(
   env: Readonly<Record<string, string | undefined>>,
 ): EtcdStoreOptions {
   if (!options.etcd) throw usageFailure('no etcd was named: give --etcd URL[,URL] or set PGHERD_ETCD');
-  const endpoints = options.etcd.split(',').map(endpoint);
+  const endpoints = endpointsOf(options.etcd, '--etcd');
   const tls = tlsOf(options);
   if (tls && endpoints.some((url) => url.startsWith('http:'))) {
     throw usageFailure('certificates are given, but --etcd names a http:// URL: use https://');
@@ -18,14 +18,18 @@ export function connectionOf(
   return { endpoints, root: rootOf(options.root ?? ''), ...(tls && { tls }), ...(user && { user }) };
 }
 
-function endpoint(text: string): string {
+/** Reads URL[,URL…]; a refusal names the option. */
+export const endpointsOf = (text: string, option: string): string[] =>
+  text.split(',').map((each) => endpoint(each, option));
+
+function endpoint(text: string, option: string): string {
   const trimmed = text.trim();
   const url = URL.canParse(trimmed) && trimmed.includes('://') ? new URL(trimmed) : undefined;
   const bare = url ?? (URL.canParse(`http://${trimmed}`) ? new URL(`http://${trimmed}`) : undefined);
   if (!bare || !/^https?:$/.test(bare.protocol) || bare.hostname === '' || bare.username || bare.pathname !== '/') {
     const shown = trimmed.includes('@') ? 'an URL with an @ in it' : JSON.stringify(trimmed);
     throw usageFailure(
-      `--etcd is ${shown}: expected http://HOST:PORT or https://HOST:PORT, several separated by commas`,
+      `${option} is ${shown}: expected http://HOST:PORT or https://HOST:PORT, several separated by commas`,
     );
   }
   return `${bare.protocol}//${bare.hostname}:${bare.port || '2379'}`;

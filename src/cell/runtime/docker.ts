@@ -31,6 +31,7 @@ export interface DockerRuntimeOptions extends ContainerSettings {
 }
 
 const inspectionIntervalMs = 10_000;
+const retryIntervalMs = 2_000;
 const reconnectMs = 1_000;
 
 /**
@@ -183,7 +184,8 @@ export class DockerRuntime implements Runtime {
 
   async #inspect(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#options.clock.sleep(inspectionIntervalMs, signal).catch(() => {});
+      const pauseMs = this.#engineProblem ? retryIntervalMs : inspectionIntervalMs;
+      await this.#options.clock.sleep(pauseMs, signal).catch(() => {});
       if (signal.aborted) return;
       this.#directoryProblem = await this.#directory.problem();
       if (this.#adopted) await this.#lookAround();
@@ -195,6 +197,7 @@ export class DockerRuntime implements Runtime {
   async #lookAround(): Promise<void> {
     if (!this.#adopted) return;
     try {
+      await this.#engine.ping();
       const containers = await this.#engine.list(`${cellLabel}=${this.#options.cell}`);
       const running = new Set(containers.flatMap((each) => (each.running ? [parseLabels(each.labels)?.node] : [])));
       const differing = [...this.#nodes.values()].filter((node) => node.isRunning !== running.has(node.record.node));

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { hostname, totalmem } from 'node:os';
 import { Option } from 'commander';
+import type { Runtime } from '../../cell/runtime/runtime.ts';
 import { addOptions, hostAndPort, metricsOption, onExitOption, runDaemon } from '../daemon.ts';
 import { defaultDataDir } from '../data-dir.ts';
+import { type DockerOptions, dockerOptions, dockerSettings } from '../docker-options.ts';
 import { durationOf } from '../duration-option.ts';
 import { usageFailure } from '../failure.ts';
 import { optionsOf } from '../global-options.ts';
@@ -10,12 +12,12 @@ import { cellIdOf } from '../ids.ts';
 import type { Register } from '../register.ts';
 import { version } from '../version.ts';
 
-interface CellOptions {
+interface CellOptions extends DockerOptions {
   readonly id: string;
   readonly address: string;
   readonly zone: string;
   readonly label?: readonly string[];
-  readonly runtime: 'process' | 'simulated';
+  readonly runtime: 'process' | 'docker' | 'simulated';
   readonly dataDir?: string;
   readonly trashRetention: string;
   readonly maxNodes: string;
@@ -43,7 +45,7 @@ export const cell: Register = (program, world) => {
     new Option('--zone <zone>', 'nodes of an instance are spread over zones').default('default').env('PGHERD_ZONE'),
     new Option('--label <name=value...>', 'what instances can ask for').env('PGHERD_LABELS'),
     new Option('--runtime <runtime>', 'what runs nodes; simulated ones are hollow')
-      .choices(['process', 'simulated'])
+      .choices(['process', 'docker', 'simulated'])
       .default('process')
       .env('PGHERD_RUNTIME'),
     new Option('--data-dir <dir>', 'where the databases live').env('PGHERD_DATA_DIR'),
@@ -56,13 +58,15 @@ export const cell: Register = (program, world) => {
       .env('PGHERD_MEMORY_MB'),
     onExitOption('databases'),
     metricsOption(9301),
+    ...dockerOptions(),
   ])
     .addHelpText(
       'after',
       `
 Examples:
   $ pgherd cell --address 10.0.0.1 --zone z1
-  $ pgherd cell --address 10.0.0.1 --label disk=ssd rack=7`,
+  $ pgherd cell --address 10.0.0.1 --label disk=ssd rack=7
+  $ pgherd cell --address 10.0.0.1 --runtime docker --image registry.example.com/pgherd-patroni@sha256:…`,
     )
     .action(async (_, self) => {
       const options = optionsOf<CellOptions>(self);
@@ -88,19 +92,22 @@ Examples:
       await runDaemon(world, options, async (parts, signal) => {
         // Here and not above, as in every daemon's command: each process loads the programs it runs, and no others.
         const { runCell } = await import('../../cell/cell-daemon.ts');
+        const { connection, clock } = parts;
+        const { address } = options;
+        const run = (runtime: Runtime) => runCell({ ...parts, ...settings, runtime }, signal);
         if (options.runtime === 'process') {
           const { ProcessRuntime } = await import('../../cell/runtime/process.ts');
-          const { connection, clock } = parts;
-          const runtime = new ProcessRuntime({
-            ...{ dataDir, address: options.address, store: connection, clock, trashRetentionMs },
-          });
-          return runCell({ ...parts, ...settings, runtime }, signal);
+          return run(new ProcessRuntime({ dataDir, address, store: connection, clock, trashRetentionMs }));
+        }
+        if (options.runtime === 'docker') {
+          const { DockerRuntime } = await import('../../cell/runtime/docker.ts');
+          const docker = dockerSettings(options, connection);
+          return run(new DockerRuntime({ ...docker, cell: id, hostname: id, address, dataDir, clock }));
         }
         const { SimulatedHerd } = await import('../../cell/runtime/simulated/simulated-herd.ts');
         const { SimulatedRuntime } = await import('../../cell/runtime/simulated.ts');
         const herd = new SimulatedHerd(parts);
-        const runtime = new SimulatedRuntime(herd, options.address);
-        await Promise.all([herd.run(signal), runCell({ ...parts, ...settings, runtime }, signal)]);
+        await Promise.all([herd.run(signal), run(new SimulatedRuntime(herd, address))]);
       });
     });
 };

@@ -21,10 +21,10 @@ export interface ContainerSettings {
   readonly network: string;
   /** etcd as containers reach it. */
   readonly store: EtcdStoreOptions;
-  /** How long a container waits for its binding. */
-  readonly lookUpSeconds: number;
+  /** How long a container waits for its binding; default: a minute. */
+  readonly lookUpSeconds?: number;
   /** Never wait for the disk: for tests, whose data may be lost. */
-  readonly unsafeNoFsync: boolean;
+  readonly unsafeNoFsync?: boolean;
 }
 
 /** Where things are inside of a container; the image's part of the agreement is in deploy/images/patroni. */
@@ -68,7 +68,7 @@ export function containerOf(
   settings: ContainerSettings,
 ): ContainerCreateOptions {
   const { instance, node, resources, spec_hash: specHash } = assignment;
-  const { cell, hostname, address, network, store, lookUpSeconds } = settings;
+  const { cell, hostname, address, network, store, lookUpSeconds = 60 } = settings;
   const name = containerName(node);
   const listen = settings.listen ?? (isIP(address) ? address : '0.0.0.0');
   const publish = (port: number) => [{ HostIp: listen, HostPort: String(port) }];
@@ -105,7 +105,7 @@ export function containerOf(
 }
 
 /** What is put into the container before it starts, for its user only: configuration, passwords, certificates. */
-export function containerFiles(order: NodeOrder, { store, unsafeNoFsync }: ContainerSettings): ContainerFile[] {
+export function containerFiles(order: NodeOrder, { store, unsafeNoFsync = false }: ContainerSettings): ContainerFile[] {
   const { tls } = store;
   return [
     {

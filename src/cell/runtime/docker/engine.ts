@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import Docker from 'dockerode';
 import type { Clock } from '../../../time/clock.ts';
 import { type EngineAddress, printEngineAddress } from './engine-address.ts';
@@ -200,9 +201,11 @@ export class Engine {
     });
   }
 
-  /** Takes the images of a file that `docker save` made. */
-  async load(file: string, signal: AbortSignal): Promise<void> {
+  /** Takes the images of a file that `docker save` made; tells how far it is, from 0 to 1. */
+  async load(file: string, onProgress: (share: number) => void, signal: AbortSignal): Promise<void> {
+    const { size } = await stat(file);
     const content = createReadStream(file);
+    content.on('data', () => onProgress(content.bytesRead / size));
     const stream = await this.#docker.loadImage(content, { abortSignal: signal, quiet: true } as object);
     await new Promise<void>((resolve, reject) => {
       this.#docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()));

@@ -4,8 +4,8 @@ import type { Engine, Image } from './engine.ts';
 /** An image as containers are made of it: by digest, so that a tag that moves changes nothing. */
 export type NodeImage = Image & { readonly user: NonNullable<Image['user']> };
 
-// A pull that makes no progress for so long is begun again.
-const stalledMs = 120_000;
+// What makes no progress for so long is begun again; unpacking the last of it is no progress that anybody tells.
+const stalledMs = 600_000;
 const retryMs = 30_000;
 
 /** The image of a cell's nodes: pulled or loaded ahead, so that no start of a node waits for it. */
@@ -70,14 +70,12 @@ export class Images {
     alive();
     const both = AbortSignal.any([signal, stalled.signal]);
     try {
-      if (this.#file) await this.#engine.load(this.#file, both);
-      else {
-        const onProgress = (share: number) => {
-          alive();
-          this.#problem = `${this.#doing}, ${Math.floor(share * 100)} % are here`;
-        };
-        await this.#engine.pull(this.#reference, onProgress, both);
-      }
+      const onProgress = (share: number) => {
+        alive();
+        this.#problem = `${this.#doing}, ${Math.floor(share * 100)} % are here`;
+      };
+      if (this.#file) await this.#engine.load(this.#file, onProgress, both);
+      else await this.#engine.pull(this.#reference, onProgress, both);
     } finally {
       cancel();
     }
