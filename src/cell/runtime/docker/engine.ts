@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import type { Clock } from '../../../time/clock.ts';
 import { type EngineAddress, printEngineAddress } from './engine-address.ts';
@@ -118,9 +119,10 @@ export class Engine {
 
   /** Unpacks a tar archive into the container, which need not run. */
   async putFiles(container: string, archive: Buffer): Promise<void> {
-    await this.#call('put files', quickMs, (options) =>
+    const answer = await this.#call('put files', quickMs, (options) =>
       this.#docker.getContainer(container).putArchive(archive, { ...options, path: '/' }),
     );
+    answered(answer);
   }
 
   /** Whether the container, which need not run, has this path. */
@@ -128,6 +130,7 @@ export class Engine {
     const found = await this.#unlessMissing('look into', (options) =>
       this.#docker.getContainer(container).infoArchive({ ...options, path }),
     );
+    answered(found);
     return found !== undefined;
   }
 
@@ -285,6 +288,11 @@ export class Engine {
     }
     return new Error(`the container engine at ${this.name} cannot be reached: ${error.message}`, { cause: error });
   }
+}
+
+/** Lets go of an answer that is a stream: unread, it would hold its connection, and this process, for ever. */
+function answered(stream: unknown): void {
+  (stream as Readable | undefined)?.resume?.();
 }
 
 interface PullEvent {
