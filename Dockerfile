@@ -17,7 +17,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
 COPY src src
-RUN npx tsc
+RUN node_modules/.bin/tsc
 RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM ${BASE} AS runtime
