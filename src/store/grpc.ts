@@ -53,7 +53,10 @@ export class GrpcSession {
       // Node's default of 10 MB refuses new calls while large answers are on their way.
       maxSessionMemory: Number.MAX_SAFE_INTEGER,
     });
-    this.#session.once('connect', () => this.#session.setLocalWindowSize(windowBytes));
+    this.#session.once('connect', () => {
+      // It may have been closed while it was connecting, and would throw where nobody can catch it.
+      if (!this.#session.destroyed) this.#session.setLocalWindowSize(windowBytes);
+    });
     // Every call learns of it as well.
     this.#session.on('error', () => {});
     this.#session.once('close', () => {
