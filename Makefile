@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench build format packages test-packages images image-pgherd image-patroni node clean
+.PHONY: help up test check bench simulate build format packages test-packages images image-pgherd image-patroni node clean
 
 # What is read while building; `make up` builds again when any of it is newer.
 sources := package.json tsconfig.json $(shell find src test -name '*.ts')
@@ -18,6 +18,9 @@ check: node_modules ## types, lint and the fast tests
 
 bench: node packages dist/src/main.js ## measure what the design promises, one line of JSON each
 	@for figure in engine router scale failover kv; do node dist/test/bench/$$figure.js || exit 1; done
+
+simulate: node dist/src/main.js ## play whole histories of a herd in one process: make simulate SEEDS=1-2000
+	@node --enable-source-maps dist/test/simulation/simulate.js $(or $(SEEDS),1-2000)
 
 build: dist/src/main.js ## compile, if anything changed
 
