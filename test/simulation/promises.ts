@@ -78,6 +78,8 @@ export class Promises {
       }
     }
     const restarted = before.filter((old) => {
+      // What the leader last told may be older than the death of either.
+      if (!this.#simulation.running.has(old.node)) return false;
       const now = after.find(({ node }) => node === old.node);
       return (
         old.desired === 'running' &&

@@ -35,6 +35,7 @@ export class Run {
   readonly #controllers: ControllerUnderTest[] = [];
   readonly #lost = new Set<CellId>();
   readonly #graceMs: number;
+  #compacted = 0n;
   #wasLossy = false;
   #failure: unknown;
   /** Steps that were taken, rounds included. */
@@ -121,7 +122,9 @@ export class Run {
         for (const node of simulation.broken) if (instanceOfNode(node) === step[1]) simulation.broken.delete(node);
         return;
       case 'compact':
-        return world.keyspace.compact(world.keyspace.revision);
+        if (this.#compacted < world.keyspace.revision) world.keyspace.compact(world.keyspace.revision);
+        this.#compacted = world.keyspace.revision;
+        return;
       case 'unreliable':
         this.#faults.unreliable = true;
         return;
