@@ -13,11 +13,14 @@ import { type Component, componentsOf, type HerdOptions } from './components.ts'
 import { choosePorts, etcdAnswers, etcdUrl, portsAreFree } from './etcd.ts';
 import { followEvents } from './follow-events.ts';
 import { recall, remember } from './memory.ts';
+import { portAnswers } from './port-answers.ts';
 import { allPresent, allReady } from './readiness.ts';
 import { storeOf } from './store-choice.ts';
 import { welcome } from './welcome.ts';
 
 const patienceMs = 300_000;
+const portPatienceMs = 30_000;
+const portPauseMs = 100;
 const exampleId = 'example' as InstanceId;
 const nodesOfExample = 3;
 
@@ -94,9 +97,24 @@ export class LocalHerd {
   async #waitForInstances(store: Store, signal: AbortSignal): Promise<void> {
     try {
       await this.#wait(store, 'the instances', signal, allReady);
+      if (this.#options.runtime !== 'simulated') await this.#waitForPorts(store, signal);
     } catch (error) {
       if (!(error instanceof Failure && error.exitCode === exitCodes.timeout)) throw error;
       this.#tell(error.message);
+    }
+  }
+
+  /** The routes are live; what is left is that HAProxy's own checks see it, too. */
+  async #waitForPorts(store: Store, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#world;
+    const deadlineMs = clock.monotonic() + portPatienceMs;
+    const herd = readHerd(await listAll(store, herdRanges, signal));
+    for (const { id, state } of herd.instances.values()) {
+      const endpoint = state?.ok ? state.value.endpoint : undefined;
+      while (endpoint !== undefined && !(await portAnswers(endpoint, signal))) {
+        if (clock.monotonic() > deadlineMs) return this.#tell(`${id} does not answer at ${endpoint} yet`);
+        await clock.sleep(portPauseMs, signal);
+      }
     }
   }
 
