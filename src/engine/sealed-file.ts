@@ -19,6 +19,8 @@ interface Header {
   readonly tag: string;
 }
 
+type Buffers = [salt: Buffer, iv: Buffer, tag: Buffer];
+
 /**
  * Encrypts a text: one line that says how, then the text, compressed and sealed with AES-256-GCM under a key that scrypt
  * makes of the secret. Whatever is changed in it, also in the line, is found.
@@ -29,13 +31,17 @@ export function seal(text: string, secret: Buffer): Buffer {
   const cipher = createCipheriv('aes-256-gcm', scryptSync(secret, salt, 32, cost), iv);
   cipher.setAAD(Buffer.from(`${magic} 1`));
   const body = Buffer.concat([cipher.update(gzipSync(text)), cipher.final()]);
-  const header: Header = {
-    version: 1,
-    salt: salt.toString('base64'),
-    iv: iv.toString('base64'),
-    tag: cipher.getAuthTag().toString('base64'),
-  };
-  return Buffer.concat([Buffer.from(`${magic} ${JSON.stringify(header)}\n`), body]);
+  return Buffer.concat([Buffer.from(`${firstLine(salt, iv, cipher.getAuthTag())}\n`), body]);
+}
+
+function firstLine(salt: Buffer, iv: Buffer, tag: Buffer): string {
+  const [saltText, ivText, tagText] = [salt, iv, tag].map((bytes) => bytes.toString('base64')) as [
+    string,
+    string,
+    string,
+  ];
+  const header: Header = { version: 1, salt: saltText, iv: ivText, tag: tagText };
+  return `${magic} ${JSON.stringify(header)}`;
 }
 
 /** Decrypts what `seal` made; throws `SealError` with what is wrong. */
@@ -54,11 +60,12 @@ export function unseal(file: Buffer, secret: Buffer): string {
     throw new SealError(`it is of version ${header.version}, which a newer pgherd wrote; only 1 is known here`);
   }
   try {
-    const bytes = (name: 'salt' | 'iv' | 'tag') => Buffer.from(header[name], 'base64');
-    const key = scryptSync(secret, bytes('salt'), 32, cost);
-    const decipher = createDecipheriv('aes-256-gcm', key, bytes('iv'), { authTagLength: 16 });
+    const [salt, iv, tag] = [header.salt, header.iv, header.tag].map((text) => Buffer.from(text, 'base64')) as Buffers;
+    // Several texts decode to the same bytes; ours is one of them.
+    if (line !== firstLine(salt, iv, tag)) throw new SealError('its first line is damaged');
+    const decipher = createDecipheriv('aes-256-gcm', scryptSync(secret, salt, 32, cost), iv, { authTagLength: 16 });
     decipher.setAAD(Buffer.from(`${magic} 1`));
-    decipher.setAuthTag(bytes('tag'));
+    decipher.setAuthTag(tag);
     return gunzipSync(Buffer.concat([decipher.update(file.subarray(end + 1)), decipher.final()])).toString();
   } catch (cause) {
     throw new SealError('it is damaged, or was encrypted with another key', { cause });
