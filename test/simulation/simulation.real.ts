@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { expect } from 'chai';
 
 const program = new URL('./simulate.js', import.meta.url).pathname;
-const seeds = Number(process.env['SEEDS'] ?? 300);
+const seeds = Number(process.env['SEEDS'] ?? 2_000);
 
 /** Plays the seeds from `first` to `last` in a process of its own; resolves with what it printed, and how it ended. */
 function simulate(first: number, last: number): Promise<{ readonly code: number | null; readonly printed: string }> {
