@@ -134,7 +134,14 @@ describe('an instance of containers on three cells of a real Docker engine', fun
     await writer.stop();
     await run().ready('f1');
     expect(await ports()).to.deep.equal(before);
-    expect(await run().run('get', 'events')).to.match(/NodeEnded.*exit code 137.*leader key was released at once/);
+    // Events follow what they tell of.
+    const told = /NodeEnded.*exit code 137.*leader key was released at once/;
+    let events = '';
+    await until('an event of the release', async () => {
+      events = await run().run('get', 'events');
+      return told.test(events);
+    }).catch(() => {});
+    expect(events).to.match(told);
     await kept();
   });
 
