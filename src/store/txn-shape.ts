@@ -5,7 +5,7 @@ import { StoreError } from './store-error.ts';
 export function checkShape(request: TxnRequest): void {
   checkSize(request, maxTxnOps);
   for (const ops of [request.then, request.else ?? []]) {
-    checkWrittenOnce(ops.flatMap((op): readonly Op[] => (op.type === 'when' ? op.then : [op])));
+    checkWrittenOnce(ops);
   }
 }
 
@@ -17,20 +17,28 @@ function checkSize(request: TxnRequest, most: number): void {
   for (const op of branches.flat()) if (op.type === 'when') checkSize(op, most - size);
 }
 
+// As etcd: what is conditional is looked at in its order, so a key put by one and deleted by a later one is allowed.
 function checkWrittenOnce(ops: readonly Op[]): void {
   const put = new Set<string>();
-  const refuse = (key: string): never => {
-    throw new StoreError('invalid', `transaction writes ${key} twice`);
-  };
-  for (const op of ops) {
-    if (op.type === 'put' || op.type === 'raise') {
-      if (put.has(op.key)) refuse(op.key);
-      put.add(op.key);
+  const deleted: Op[] = [];
+  const look = (some: readonly Op[]): void => {
+    for (const op of some) {
+      if (op.type !== 'put' && op.type !== 'raise') continue;
+      const { key } = op;
+      if (put.has(key) || deleted.some((each) => deletes(each, key))) {
+        throw new StoreError('invalid', `transaction writes ${key} twice`);
+      }
+      put.add(key);
     }
-  }
+  };
+  deleted.push(...ops);
   for (const op of ops) {
-    if (op.type === 'delete' && put.has(op.key)) refuse(op.key);
-    if (op.type !== 'deleteRange') continue;
-    for (const key of put) if (rangeContains(op.range, key)) refuse(key);
+    if (op.type !== 'when') continue;
+    deleted.push(...op.then);
+    look(op.then);
   }
+  look(ops);
 }
+
+const deletes = (op: Op, key: string): boolean =>
+  (op.type === 'delete' && op.key === key) || (op.type === 'deleteRange' && rangeContains(op.range, key));
