@@ -33,11 +33,13 @@ function checkWrittenOnce(ops: readonly Op[]): void {
   };
   deleted.push(...ops);
   for (const op of ops) {
+    // A `raise` is a condition of its own.
+    if (op.type === 'raise') look([op]);
     if (op.type !== 'when') continue;
     deleted.push(...op.then);
     look(op.then);
   }
-  look(ops);
+  look(ops.filter(({ type }) => type === 'put'));
 }
 
 const deletes = (op: Op, key: string): boolean =>
