@@ -4,7 +4,6 @@ import { HttpServer } from '../engine/http-server.ts';
 import type { Logger } from '../engine/logger.ts';
 import { Manager, type Runnable } from '../engine/manager.ts';
 import { EngineMetrics, type Registry } from '../engine/metrics.ts';
-import { Registration } from '../engine/registration.ts';
 import type { CellRegistration } from '../schema/cell.ts';
 import type { CellId } from '../schema/ids.ts';
 import type { Store } from '../store/store.ts';
@@ -59,7 +58,6 @@ export async function runCell(options: CellOptions, signal: AbortSignal): Promis
   const metrics = new CellMetrics(registry, runtime, dataDir);
   const agent = new CellAgent({ ...options, commit, logger, guard, events, engineMetrics, metrics });
   const http = options.http && httpServer(options.http, registry, agent, logger);
-  const registration = new Registration({ store, clock, logger });
   const describe = () => describeCell(options, http?.url, guard.problem ?? runtime.problem);
   const look = async (now: AbortSignal) => {
     const wasStrange = guard.problem !== undefined;
@@ -79,10 +77,7 @@ export async function runCell(options: CellOptions, signal: AbortSignal): Promis
     name: 'registration',
     stage: 'informers',
     run: (until) =>
-      registration.run(until, async (lease, held) => {
-        agent.hold(lease);
-        await keepRegistered(lease, { cell, describe, look, store, clock, logger }, held);
-      }),
+      keepRegistered({ store, clock, logger, cell, look, describe, onLease: (lease) => agent.hold(lease) }, until),
   });
   manager.add({
     name: 'agent',
