@@ -1,4 +1,4 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from 'node:http';
 import { StringDecoder } from 'node:string_decoder';
 import { grpcCode, KvError } from '../kv-error.ts';
 import { fromJson, toJson } from '../wire/json.ts';
@@ -6,6 +6,7 @@ import { JsonIncomplete, JsonReader } from '../wire/json-values.ts';
 import { encode } from '../wire/protobuf.ts';
 import { maxMessageBytes } from './frames.ts';
 import { type GrpcOptions, refusalOf } from './grpc.ts';
+import type { HttpRequest, HttpResponse } from './http.ts';
 import type { Caller, Method, Questions, StreamMethod, UnaryMethod } from './method.ts';
 
 /** How etcd 3.4 says it in HTTP. */
@@ -30,7 +31,7 @@ const maxBodyBytes = maxMessageBytes * 2;
 const prefixes = /^\/v3(?:alpha|beta)?(?=\/)/;
 const fullBytes = 1024 * 1024;
 
-/** The same methods over HTTP/1.1 and JSON, as etcd's gateway has them. */
+/** The same methods as JSON over plain HTTP, as etcd's gateway has them. */
 export class Gateway {
   readonly #options: GrpcOptions;
   readonly #methods = new Map<string, Method>();
@@ -47,7 +48,7 @@ export class Gateway {
     return prefixes.test(path);
   }
 
-  handle(path: string, request: IncomingMessage, response: ServerResponse): void {
+  handle(path: string, request: HttpRequest, response: HttpResponse): void {
     const method = this.#methods.get(path.replace(prefixes, ''));
     if (!method || request.method !== 'POST') {
       answerText(response, method ? 405 : 404, method ? 'Method Not Allowed' : 'Not Found');
@@ -63,8 +64,8 @@ export class Gateway {
   #unary(
     method: UnaryMethod<unknown, unknown>,
     caller: Omit<Caller, 'requestBytes'>,
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: HttpRequest,
+    response: HttpResponse,
   ): void {
     const answer = async (): Promise<void> => {
       const body = await bodyOf(request);
@@ -75,7 +76,8 @@ export class Gateway {
       this.#options.onCall(method.path, 'OK');
       const json = Buffer.from(JSON.stringify(toJson(method.response, answered)));
       const headers = { 'Content-Type': 'application/json', 'Grpc-Metadata-Content-Type': 'application/grpc' };
-      response.writeHead(200, { ...headers, 'Content-Length': json.length }).end(json);
+      response.writeHead(200, { ...headers, 'Content-Length': json.length });
+      response.end(json);
     };
     answer().catch((error: unknown) => this.#fail(error, method, response));
   }
@@ -83,13 +85,13 @@ export class Gateway {
   #stream(
     method: StreamMethod<unknown, unknown>,
     caller: Omit<Caller, 'requestBytes'>,
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: HttpRequest,
+    response: HttpResponse,
   ): void {
     const begin = () => {
       if (response.headersSent) return;
       const headers = { 'Content-Type': 'application/json', 'Grpc-Metadata-Content-Type': 'application/grpc' };
-      response.writeHead(200, { ...headers, 'Transfer-Encoding': 'chunked' });
+      response.writeHead(200, headers);
     };
     const fail = (failure: unknown) => {
       const refusal = refusalOf(failure, method.path, this.#options.onFault);
@@ -133,13 +135,14 @@ export class Gateway {
     });
   }
 
-  #fail(error: unknown, method: Method, response: ServerResponse): void {
+  #fail(error: unknown, method: Method, response: HttpResponse): void {
     const refusal = refusalOf(error, method.path, this.#options.onFault);
     this.#options.onCall(method.path, refusal.code);
     if (response.headersSent || response.destroyed) return;
     const { message, code } = refusal;
     const json = JSON.stringify({ error: message, message, code: grpcCode[code] });
-    response.writeHead(httpStatus[code], { 'Content-Type': 'application/json' }).end(json);
+    response.writeHead(httpStatus[code], { 'Content-Type': 'application/json' });
+    response.end(json);
   }
 }
 
@@ -147,8 +150,8 @@ export class Gateway {
 async function askAll(
   method: StreamMethod<unknown, unknown>,
   questions: Questions<unknown>,
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: HttpRequest,
+  response: HttpResponse,
 ): Promise<void> {
   const decoder = new StringDecoder('utf8');
   let text = '';
@@ -188,7 +191,7 @@ function inForm<Value>(read: () => Value): Value {
   }
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string> {
+async function bodyOf(request: HttpRequest): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -211,7 +214,7 @@ const tooLarge = (bytes: number): KvError =>
   new KvError('ResourceExhausted', `grpc: received message larger than max (${bytes} vs. ${maxMessageBytes})`);
 
 /** A plain answer for people. */
-export function answerText(response: ServerResponse, status: number, text: string): void {
+export function answerText(response: HttpResponse, status: number, text: string): void {
   response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' });
   response.end(`${text}\n`);
 }

@@ -1,9 +1,17 @@
-import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import {
+  constants,
+  Http2ServerRequest,
+  Http2ServerResponse,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import type { Clock } from '../../time/clock.ts';
 import { KvError } from '../kv-error.ts';
 import { decode, encodeFrame } from '../wire/protobuf.ts';
 import { Frames } from './frames.ts';
 import { GrpcCall } from './grpc-call.ts';
+import type { HttpAnswer } from './http.ts';
 import type { Caller, Method, Questions, StreamMethod, UnaryMethod } from './method.ts';
 
 export interface GrpcOptions {
@@ -17,11 +25,12 @@ export interface GrpcOptions {
 /** Answers that wait for one client to read them. */
 const mostWaitingBytes = 64 * 1024 * 1024;
 
-/** Answers gRPC calls on one HTTP/2 connection. */
+/** Answers gRPC calls on one HTTP/2 connection; what else is asked there is for `answer`. */
 export function serveGrpc(
   session: ServerHttp2Session,
   certificateName: string | undefined,
   options: GrpcOptions,
+  answer: HttpAnswer,
 ): void {
   session.on('error', () => {});
   const waiting = { bytes: 0 };
@@ -29,8 +38,10 @@ export function serveGrpc(
     stream.on('error', () => {});
     const path = headers[constants.HTTP2_HEADER_PATH] as string;
     const isGrpc = String(headers[constants.HTTP2_HEADER_CONTENT_TYPE]).startsWith('application/grpc');
-    if (headers[constants.HTTP2_HEADER_METHOD] !== 'POST' || !isGrpc) {
-      stream.respond({ ':status': isGrpc ? 405 : 415 }, { endStream: true });
+    // With TLS, curl and others speak HTTP/2 to the gateway, too.
+    if (!isGrpc) return answer(new Http2ServerRequest(stream, headers, {}, []), new Http2ServerResponse(stream));
+    if (headers[constants.HTTP2_HEADER_METHOD] !== 'POST') {
+      stream.respond({ ':status': 405 }, { endStream: true });
       stream.close();
       return;
     }

@@ -8,7 +8,7 @@ import { Calls } from './calls.ts';
 import type { Member } from './cluster.ts';
 import { Gateway } from './gateway.ts';
 import { type GrpcOptions, serveGrpc } from './grpc.ts';
-import { createHttpServer } from './http.ts';
+import { createHttpServer, httpAnswer } from './http.ts';
 import { loadIdentity } from './identity.ts';
 import { Listener, type ServerTls } from './listener.ts';
 import { methodsOf } from './methods.ts';
@@ -86,10 +86,10 @@ export class KvServer {
     const grpc: GrpcOptions = { methods, clock, onFault, onCall: (path, code) => calls.count(path, code) };
     const metrics = async () =>
       calls.print(backend, space, listener.connections) + ((await this.#options.moreMetrics?.()) ?? '');
-    const http = createHttpServer({ gateway: new Gateway(grpc), space, metrics });
+    const answer = httpAnswer({ gateway: new Gateway(grpc), space, metrics });
     const listener = new Listener({
-      ...{ host, port, tls, clock, http },
-      onHttp2: (session, certificateName) => serveGrpc(session, certificateName, grpc),
+      ...{ host, port, tls, clock, http: createHttpServer(answer) },
+      onHttp2: (session, certificateName) => serveGrpc(session, certificateName, grpc, answer),
     });
     await listener.listen();
     member = this.#options.member(listener.port);

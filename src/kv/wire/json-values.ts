@@ -20,7 +20,8 @@ export class JsonIncomplete extends KvError {
 }
 
 const deepest = 200;
-const blanks = /[ \t\r\n]*/y;
+/** A line may be continued as in a shell: documents print commands whose quotes keep the backslash. */
+const blanks = /(?:[ \t\r\n]|\\\r?\n)*/y;
 const numbers = /-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y;
 
 /** Reads one JSON value after the other from a text, with the complaints that Go has. */
