@@ -65,6 +65,10 @@ export interface Backend {
   leaseKeepAlive(id: bigint): Promise<bigint>;
   leaseTimeToLive(id: bigint, withKeys: boolean): Promise<LeaseStatus>;
   leases(): Promise<readonly bigint[]>;
+  /** Replaces what is kept under a name by what `change` makes of it, which may be asked more than once. */
+  changeMeta(name: string, change: (kept: Buffer | undefined) => Buffer | undefined): Promise<void>;
+  /** Calls `listener` when another server on the same data may have changed what is kept; again if it rejects. */
+  followMeta(listener: () => Promise<void>): void;
   /** Keeps and reads what is not part of the key space: accounts, alarms, who we are. Durable when resolved. */
   setMeta(name: string, value: Buffer | undefined): Promise<void>;
   getMeta(name: string): Promise<Buffer | undefined>;

@@ -67,7 +67,7 @@ export async function restore(
   const engine = await openEngine(options);
   try {
     if (engine.revision > 1n || (await engine.leases()).length) throw new NotEmptyError();
-    const needs = () => ({ keys: [], scans: [], leases: [], keysOf: [] });
+    const needs = () => ({ keys: [], scans: [], leases: [], keysOf: [], meta: [] });
     for await (const batch of readSnapshot(snapshot)) await engine.write(needs, () => batch);
     return engine.revision;
   } finally {

@@ -480,6 +480,23 @@ export function testKvBackend(name: string, fixture: KvBackendFixture): void {
         expect([backend.revision, await lines()]).to.deep.equal([1n, []]);
       });
 
+      it('decides changes of a setting one after the other, each on what the last one left', async () => {
+        const add = (what: string) => (kept: Buffer | undefined) => Buffer.from(`${kept ?? ''}${what}`);
+        await Promise.all(['a', 'b', 'c'].map((what) => backend.changeMeta('list', add(what))));
+        expect(String(await backend.getMeta('list'))).to.equal('abc');
+        await backend.changeMeta('list', (kept) => kept);
+        await refused(
+          backend.changeMeta('list', () => {
+            throw new KvError('NotFound', 'no');
+          }),
+          'NotFound',
+          'no',
+        );
+        expect(String(await backend.getMeta('list'))).to.equal('abc');
+        await backend.changeMeta('list', () => undefined);
+        expect(await backend.getMeta('list')).to.equal(undefined);
+      });
+
       it('hash() is that of the contents at a revision', async () => {
         await backend.put(put('a', '1'));
         await backend.put(put('b', '1'));

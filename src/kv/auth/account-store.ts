@@ -10,33 +10,55 @@ interface Document {
   readonly roles: Readonly<Record<string, readonly (readonly [Permission['permType'], string, string])[]>>;
 }
 
-/** Accounts in memory, and in the store as one document: they are few, and read on every call. */
+/** Told of every change, whoever made it. */
+export type OnAccountsChanged = (before: Accounts, after: Accounts) => void;
+
+/**
+ * Accounts in memory, and in the store as one document: they are few, and read on every call. Other servers on the same
+ * data may change them: so a change is decided on what is kept, and `load` is called again when they did.
+ */
 export class AccountStore {
   readonly #backend: Backend;
+  readonly #onChanged: OnAccountsChanged;
   #accounts = noAccounts;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(backend: Backend) {
+  constructor(backend: Backend, onChanged: OnAccountsChanged) {
     this.#backend = backend;
+    this.#onChanged = onChanged;
   }
 
   get accounts(): Accounts {
     return this.#accounts;
   }
 
-  async load(): Promise<void> {
-    const kept = await this.#backend.getMeta(name);
-    this.#accounts = kept ? parse(kept) : noAccounts;
+  load(): Promise<void> {
+    return this.#inTurn(async () => {
+      const kept = await this.#backend.getMeta(name);
+      this.#set(kept ? parse(kept) : noAccounts);
+    });
   }
 
   /** Changes come one after the other; each is true only once it is kept. */
   change(change: Change): Promise<void> {
-    const work = async () => {
-      const changed = change(this.#accounts);
-      if (changed === this.#accounts) return;
-      await this.#backend.setMeta(name, print(changed));
-      this.#accounts = changed;
-    };
+    return this.#inTurn(async () => {
+      let changed = this.#accounts;
+      await this.#backend.changeMeta(name, (kept) => {
+        const accounts = kept ? parse(kept) : noAccounts;
+        changed = change(accounts);
+        return changed === accounts ? kept : print(changed);
+      });
+      this.#set(changed);
+    });
+  }
+
+  #set(accounts: Accounts): void {
+    const before = this.#accounts;
+    this.#accounts = accounts;
+    this.#onChanged(before, accounts);
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
     const done = this.#last.then(work);
     this.#last = done.catch(() => {});
     return done;

@@ -128,6 +128,14 @@ export const revokePermission =
     return withRole(accounts, role, others);
   };
 
+/** Whose tokens are worth nothing after a change: of nobody, of these users, or of all. */
+export function deposed(before: Accounts, after: Accounts): 'all' | readonly string[] {
+  if (before.enabled && !after.enabled) return 'all';
+  return [...before.users]
+    .filter(([name, user]) => after.users.get(name)?.passwordHash !== user.passwordHash)
+    .map(([name]) => name);
+}
+
 export function userOf({ users }: Accounts, name: string): User {
   const user = users.get(name);
   if (!user) throw new KvError('FailedPrecondition', 'etcdserver: user name not found');

@@ -129,6 +129,10 @@ export class Draft implements View {
     return this.#leases.has(id) ? this.#leases.get(id) : this.#base.lease(id);
   }
 
+  meta(name: string): Buffer | undefined {
+    return this.#meta.has(name) ? this.#meta.get(name) : this.#base.meta(name);
+  }
+
   keysOf(lease: bigint): readonly Buffer[] {
     const keys = this.#base.keysOf(lease);
     if (this.#newest.size === 0) return keys;

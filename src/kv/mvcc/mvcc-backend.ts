@@ -126,6 +126,21 @@ export class MvccBackend implements Backend {
     return this.#parts.commits.submit({ needs: () => {}, decide: (draft: Draft) => draft.setMeta(name, value) });
   }
 
+  changeMeta(name: string, change: (kept: Buffer | undefined) => Buffer | undefined): Promise<void> {
+    return this.#parts.commits.submit({
+      needs: (needs) => needs.named(name),
+      decide: (draft: Draft) => {
+        const kept = draft.meta(name);
+        const changed = change(kept);
+        if (changed !== kept) draft.setMeta(name, changed);
+      },
+    });
+  }
+
+  followMeta(listener: () => Promise<void>): void {
+    this.#parts.engine.shared?.onMeta(listener);
+  }
+
   async getMeta(name: string): Promise<Buffer | undefined> {
     return this.#parts.engine.meta(name);
   }

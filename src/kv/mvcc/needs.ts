@@ -13,6 +13,7 @@ export class NeedsOfRequests implements Needs {
   }[] = [];
   readonly leases: bigint[] = [];
   readonly keysOf: bigint[] = [];
+  readonly meta: string[] = [];
   /** Rows that a write of the same batch may add or remove make a limit useless. */
   readonly #limits: boolean;
 
@@ -56,6 +57,11 @@ export class NeedsOfRequests implements Needs {
 
   lease(id: bigint): this {
     this.leases.push(id);
+    return this;
+  }
+
+  named(meta: string): this {
+    this.meta.push(meta);
     return this;
   }
 

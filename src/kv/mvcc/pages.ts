@@ -12,7 +12,7 @@ export async function* pagesAt(engine: StorageEngine, revision: bigint): AsyncGe
     const span = { from, to: undefined };
     const options = { revision, limit: pageRows };
     const page = await engine.read(
-      () => ({ keys: [], scans: [{ span, options, rows: true }], leases: [], keysOf: [] }),
+      () => ({ keys: [], scans: [{ span, options, rows: true }], leases: [], keysOf: [], meta: [] }),
       (view) => {
         if (revision < view.compactRevision) throw refusals.compacted();
         return view.scan(span, options);

@@ -2,7 +2,6 @@ import type { AccountStore } from '../auth/account-store.ts';
 import * as accounts from '../auth/accounts.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import { hashPassword } from '../auth/password.ts';
-import type { Tokens } from '../auth/tokens.ts';
 import { KvError } from '../kv-error.ts';
 import * as protocol from '../protocol/auth.ts';
 import type { Header } from '../protocol/header.ts';
@@ -15,12 +14,11 @@ import type { ServerParts } from './parts.ts';
 export interface AuthParts extends ServerParts {
   readonly accounts: AccountStore;
   readonly authenticator: Authenticator;
-  readonly tokens: Tokens;
 }
 
 /** Auth, all of it. */
 export function auth(parts: AuthParts): readonly Method[] {
-  const { backend, identity, gate, tokens, authenticator } = parts;
+  const { backend, identity, gate, authenticator } = parts;
   const store = parts.accounts;
   const header = (): Header => identity.header(backend.revision);
 
@@ -47,25 +45,17 @@ export function auth(parts: AuthParts): readonly Method[] {
     gateway: string,
     request: MessageType<Request>,
     changeOf: (request: Request) => accounts.Change | Promise<accounts.Change>,
-    after: (request: Request) => void = () => {},
   ): Method {
     return unary(name, [`/auth/${gateway}`], request, doneType, async (asked, caller) => {
       gate.requireAdmin(caller);
       await store.change(await changeOf(asked));
-      after(asked);
       return {};
     });
   }
 
   return [
     change('AuthEnable', 'enable', nothingType, () => accounts.enable),
-    change(
-      'AuthDisable',
-      'disable',
-      nothingType,
-      () => accounts.disable,
-      () => tokens.forgetAll(),
-    ),
+    change('AuthDisable', 'disable', nothingType, () => accounts.disable),
     unary('AuthStatus', ['/auth/status'], nothingType, protocol.authStatusResponseType, (_, caller) => {
       gate.requireAdmin(caller);
       const { enabled, revision } = store.accounts;
@@ -90,19 +80,9 @@ export function auth(parts: AuthParts): readonly Method[] {
       gate.requireAdmin(caller);
       return { users: [...store.accounts.users.keys()].sort() };
     }),
-    change(
-      'UserDelete',
-      'user/delete',
-      protocol.nameType,
-      ({ name }) => accounts.deleteUser(name),
-      ({ name }) => tokens.forget(name),
-    ),
-    change(
-      'UserChangePassword',
-      'user/changepw',
-      protocol.nameAndPasswordType,
-      async ({ name, password }) => accounts.changePassword(name, await hashPassword(password)),
-      ({ name }) => tokens.forget(name),
+    change('UserDelete', 'user/delete', protocol.nameType, ({ name }) => accounts.deleteUser(name)),
+    change('UserChangePassword', 'user/changepw', protocol.nameAndPasswordType, async ({ name, password }) =>
+      accounts.changePassword(name, await hashPassword(password)),
     ),
     change('UserGrantRole', 'user/grant', protocol.userGrantRequestType, ({ user, role }) =>
       accounts.grantRole(user, role),

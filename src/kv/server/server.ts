@@ -1,5 +1,6 @@
 import type { Clock } from '../../time/clock.ts';
 import { AccountStore } from '../auth/account-store.ts';
+import { deposed } from '../auth/accounts.ts';
 import { Authenticator } from '../auth/authenticator.ts';
 import { Gate } from '../auth/gate.ts';
 import type { Tokens } from '../auth/tokens.ts';
@@ -72,15 +73,24 @@ export class KvServer {
   async #listen(): Promise<Listener> {
     const { backend, clock, host, port, tls, tokens, onFault } = this.#options;
     const identity = await loadIdentity(backend);
-    const accounts = new AccountStore(backend);
-    await accounts.load();
+    const accounts = new AccountStore(backend, (before, after) => {
+      const whose = deposed(before, after);
+      if (whose === 'all') tokens.forgetAll();
+      else for (const user of whose) tokens.forget(user);
+    });
     const space = new Space(backend);
-    await space.load();
+    const load = async () => {
+      await accounts.load();
+      await space.load();
+    };
+    // What is changed while it is being read is told again.
+    backend.followMeta(load);
+    await load();
     this.#alarm = () => space.raise('NOSPACE', identity.memberId);
     const gate = new Gate(accounts, tokens);
     const calls = new Calls();
     const authenticator = new Authenticator(accounts, tokens);
-    const parts = { backend, identity, gate, space, clock, accounts, authenticator, tokens };
+    const parts = { backend, identity, gate, space, clock, accounts, authenticator };
     let member: Member = { name: '', clientUrls: [] };
     const methods = methodsOf(parts, () => member);
     const grpc: GrpcOptions = { methods, clock, onFault, onCall: (path, code) => calls.count(path, code) };

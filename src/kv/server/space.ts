@@ -22,10 +22,12 @@ export class Space {
     this.#backend = backend;
   }
 
+  /** Again when another server on the same data may have raised or disarmed one. */
   async load(): Promise<void> {
     for (const alarm of alarms) {
       const kept = await this.#backend.getMeta(metaName(alarm));
       if (kept) this.#active.set(alarm, BigInt(kept.toString()));
+      else this.#active.delete(alarm);
     }
   }
 

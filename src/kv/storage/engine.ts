@@ -34,6 +34,8 @@ export interface View {
   lease(id: bigint): LeaseRecord | undefined;
   /** Keys that hang on a lease, in key order. */
   keysOf(lease: bigint): readonly Buffer[];
+  /** What is kept beside the key space, by its name. */
+  meta(name: string): Buffer | undefined;
 }
 
 /** All that a decision may look at: what an engine that has to fetch it fetches before, in one go. */
@@ -43,6 +45,7 @@ export interface Needs {
   readonly leases: readonly bigint[];
   /** Leases whose keys are needed. */
   readonly keysOf: readonly bigint[];
+  readonly meta: readonly string[];
 }
 
 /** What becomes durable together, or not at all: usually the writes of many clients, each with a revision of its own. */
@@ -112,6 +115,8 @@ export interface StorageEngine {
 export interface SharedStore {
   /** Calls `listener` when another server has written up to a revision. */
   onAdvance(listener: (revision: bigint) => void): void;
+  /** Calls `listener` when another server may have changed meta; again, later, if it rejects. */
+  onMeta(listener: () => Promise<void>): void;
   /** Leases whose time is over; some of them, if there are many. */
   dueLeases(): Promise<readonly bigint[]>;
   /** Gives every lease its whole time again: for a while, nobody could renew. */

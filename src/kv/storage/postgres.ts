@@ -37,7 +37,7 @@ export async function openPostgresEngine({ url, clock }: EngineOptions): Promise
   const notices = new Notices({
     url,
     clock,
-    poll: () => engine.look(),
+    look: () => engine.look(),
     onRevision: (revision) => engine.observe(revision),
   });
   try {
@@ -69,12 +69,18 @@ class PostgresEngine implements StorageEngine {
     onAdvance: (listener: (revision: bigint) => void) => {
       this.#onAdvance = listener;
     },
+    onMeta: (listener: () => Promise<void>) => {
+      this.#onMeta = listener;
+    },
     dueLeases: () => this.#dueLeases(),
     extendLeases: () => this.#extendLeases(),
   };
   onClose: () => Promise<void> = async () => {};
   readonly #pool: Pool;
   #onAdvance: (revision: bigint) => void = () => {};
+  #onMeta: () => Promise<void> = async () => {};
+  /** Of the meta that the listener has seen. */
+  #digest: string | undefined;
   #revision = 1n;
   #compactRevision = -1n;
   #size = 0;
@@ -107,12 +113,17 @@ class PostgresEngine implements StorageEngine {
     this.#onAdvance(revision);
   }
 
-  /** Reads how far the store is and how much it takes. */
+  /** Reads how far the store is, how much it takes, and whether somebody has changed meta. */
   async look(): Promise<void> {
     const sizes = tableNames.map((name) => `pg_total_relation_size('${name}')`).join(' + ');
-    const { rows } = await this.#pool.query(`SELECT revision, compact_revision, ${sizes} AS size FROM pgherd_kv_state`);
+    const digest = `SELECT md5(string_agg(name || md5(value), ',' ORDER BY name)) FROM pgherd_kv_meta`;
+    const text = `SELECT revision, compact_revision, ${sizes} AS size, (${digest}) AS digest FROM pgherd_kv_state`;
+    const { rows } = await this.#pool.query(text);
     this.#size = Number(rows[0].size);
     this.observe(BigInt(rows[0].revision), BigInt(rows[0].compact_revision));
+    if (rows[0].digest === this.#digest) return;
+    await this.#onMeta();
+    this.#digest = rows[0].digest;
   }
 
   async read<T>(needs: () => Needs, use: (view: View) => T): Promise<T> {

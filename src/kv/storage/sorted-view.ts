@@ -60,6 +60,10 @@ export class SortedView implements View {
     return row && decodeLease(id, row);
   }
 
+  meta(name: string): Buffer | undefined {
+    return this.#store.get(keyIn(table.meta, Buffer.from(name)));
+  }
+
   keysOf(lease: bigint): Buffer[] {
     const from = numberIn(table.attached, lease);
     const to = Buffer.concat([from, Buffer.alloc(this.#store.maxKeyBytes - from.length, 0xff)]);

@@ -49,4 +49,19 @@ describe('changes of accounts', () => {
     expect(shown).to.deep.equal(['a READ', 'b WRITE']);
     expect(() => accounts.revokePermission('r', permission('c'))(now)).to.throw('permission is not granted');
   });
+
+  it('tell whose tokens are worth nothing any more', () => {
+    const users = [...withRoot, accounts.addUser('a', 'hash'), accounts.addUser('b', undefined), accounts.addRole('r')];
+    const before = made(...users);
+    const deposed = (...changes: readonly accounts.Change[]) =>
+      accounts.deposed(
+        before,
+        changes.reduce((now, change) => change(now), before),
+      );
+    expect(deposed()).to.deep.equal([]);
+    expect(deposed(accounts.grantRole('a', 'r'), accounts.addUser('c', 'hash'))).to.deep.equal([]);
+    expect(deposed(accounts.changePassword('a', 'other'), accounts.deleteUser('b'))).to.deep.equal(['a']);
+    expect(deposed(accounts.deleteUser('a'))).to.deep.equal(['a']);
+    expect(deposed(accounts.disable)).to.equal('all');
+  });
 });

@@ -16,6 +16,7 @@ const state = -1;
 const leases = -2;
 const keys = -3;
 const keysOfLeases = -4;
+const metas = -5;
 const noBytes = Buffer.alloc(0);
 const columns = 'key, create_revision, mod_revision, version, lease, value';
 
@@ -52,6 +53,11 @@ export class FetchPlan {
       const where = `lease <> 0 AND lease = ANY(${ids})`;
       parts.push(`SELECT ${keysOfLeases}, ${columns} FROM pgherd_kv_newest WHERE ${where}`);
     }
+    if (needs.meta.length) {
+      const names = this.#parameter(needs.meta, 'text[]');
+      const shown = "convert_to(name, 'UTF8'), 0, 0, 0, 0, value";
+      parts.push(`SELECT ${metas}, ${shown} FROM pgherd_kv_meta WHERE name = ANY(${names})`);
+    }
     let source = 0;
     for (const scan of this.#scans.values()) {
       if (scan.rows) parts.push(this.#rowsOf(scan, source));
@@ -85,7 +91,8 @@ export class FetchPlan {
       const id = BigInt(row.create_revision);
       return [id, { id, ttl: BigInt(row.mod_revision), remainingMs: Number(row.version) }] as const;
     });
-    return new FetchedView(current, byKey, scans, new Map(records), keysOf);
+    const meta = new Map((found.get(metas) ?? []).map(({ key, value }) => [String(key), value ?? noBytes]));
+    return new FetchedView(current, byKey, scans, new Map(records), keysOf, meta);
   }
 
   #addScan(span: Span, { revision, limit, keysOnly = false }: ScanOptions, rows: boolean): void {
@@ -161,6 +168,7 @@ class FetchedView implements View {
   readonly #scans: ReadonlyMap<string, { readonly kvs: readonly KeyValue[]; readonly count: number }>;
   readonly #leases: ReadonlyMap<bigint, LeaseRecord>;
   readonly #keysOf: ReadonlyMap<bigint, readonly KeyValue[]>;
+  readonly #meta: ReadonlyMap<string, Buffer>;
 
   constructor(
     current: FetchedRow,
@@ -168,6 +176,7 @@ class FetchedView implements View {
     scans: ReadonlyMap<string, { readonly kvs: readonly KeyValue[]; readonly count: number }>,
     leases: ReadonlyMap<bigint, LeaseRecord>,
     keysOf: ReadonlyMap<bigint, readonly KeyValue[]>,
+    meta: ReadonlyMap<string, Buffer>,
   ) {
     this.revision = BigInt(current.create_revision);
     this.compactRevision = BigInt(current.mod_revision);
@@ -175,6 +184,7 @@ class FetchedView implements View {
     this.#scans = scans;
     this.#leases = leases;
     this.#keysOf = keysOf;
+    this.#meta = meta;
   }
 
   get(key: Buffer): KeyValue | undefined {
@@ -194,6 +204,10 @@ class FetchedView implements View {
 
   lease(id: bigint): LeaseRecord | undefined {
     return this.#leases.get(id);
+  }
+
+  meta(name: string): Buffer | undefined {
+    return this.#meta.get(name);
   }
 
   keysOf(lease: bigint): readonly Buffer[] {

@@ -1,14 +1,14 @@
 import { Client } from 'pg';
 import type { Clock } from '../../../time/clock.ts';
-import { channel } from './write-batch.ts';
+import { channel, metaNotice } from './write-batch.ts';
 
 const pollMs = 1000;
 
 export interface NoticesOptions {
   readonly url: string;
   readonly clock: Clock;
-  /** Reads the revision of the store. */
-  readonly poll: () => Promise<void>;
+  /** Looks how far the store is, and whether there is something new beside the key space. */
+  readonly look: () => Promise<void>;
   readonly onRevision: (revision: bigint) => void;
 }
 
@@ -47,7 +47,7 @@ export class Notices {
   async #look(): Promise<void> {
     try {
       if (!this.#client) await this.#listen();
-      await this.#options.poll();
+      await this.#options.look();
     } catch {
       // The database is away; the next look is in a second.
     }
@@ -67,6 +67,7 @@ export class Notices {
     client.on('end', forget);
     client.on('notification', ({ payload }) => {
       if (payload && /^\d+$/.test(payload)) this.#options.onRevision(BigInt(payload));
+      else if (payload === metaNotice) void this.#look();
     });
     await client.connect();
     await client.query(`LISTEN ${channel}`);

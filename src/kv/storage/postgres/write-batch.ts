@@ -4,6 +4,8 @@ import type { Batch } from '../engine.ts';
 
 /** The channel on which servers tell each other that there is something new. */
 export const channel = 'pgherd_kv';
+/** What is told there of a change beside the key space, which has no revision. */
+export const metaNotice = 'meta';
 
 const noBytes = Buffer.alloc(0);
 
@@ -40,7 +42,11 @@ export async function writeBatch(client: ClientBase, batch: Batch): Promise<void
   addMeta(statement, batch);
   const revision = statement.parameter(String(batch.revision), 'bigint');
   const compactRevision = statement.parameter(String(batch.compactRevision), 'bigint');
-  const told = batch.events.length ? `, pg_notify('${channel}', ${revision}::text)` : '';
+  const notices = [
+    ...(batch.events.length ? [`${revision}::text`] : []),
+    ...(batch.meta.size ? [`'${metaNotice}'`] : []),
+  ];
+  const told = notices.map((notice) => `, pg_notify('${channel}', ${notice})`).join('');
   const text = `UPDATE pgherd_kv_state SET revision = ${revision}, compact_revision = ${compactRevision}
     RETURNING revision${told}`;
   await client.query(`${statement.prefix}${text}`, statement.values);
