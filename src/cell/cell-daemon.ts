@@ -4,7 +4,6 @@ import { HttpServer } from '../engine/http-server.ts';
 import type { Logger } from '../engine/logger.ts';
 import { Manager } from '../engine/manager.ts';
 import { EngineMetrics, type Registry } from '../engine/metrics.ts';
-import { Registration } from '../engine/registration.ts';
 import type { CellRegistration } from '../schema/cell.ts';
 import type { CellId } from '../schema/ids.ts';
 import type { Store } from '../store/store.ts';
@@ -70,7 +69,6 @@ export async function runCell(options: CellOptions, signal: AbortSignal): Promis
       health: { nodes: () => agent.stuck() },
       readiness: { store: () => agent.unready() },
     });
-  const registration = new Registration({ store, clock, logger });
   const describe = () => describeCell(options, http?.url, guard.problem ?? runtime.problem);
   const look = async (now: AbortSignal) => {
     const wasStrange = guard.problem !== undefined;
@@ -90,10 +88,7 @@ export async function runCell(options: CellOptions, signal: AbortSignal): Promis
     name: 'registration',
     stage: 'informers',
     run: (until) =>
-      registration.run(until, async (lease, held) => {
-        agent.hold(lease);
-        await keepRegistered(lease, { cell, describe, look, store, clock, logger }, held);
-      }),
+      keepRegistered({ store, clock, logger, cell, look, describe, onLease: (lease) => agent.hold(lease) }, until),
   });
   manager.add({
     name: 'agent',

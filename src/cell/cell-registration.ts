@@ -1,50 +1,50 @@
 import type { Logger } from '../engine/logger.ts';
-import { type CellRegistration as CellDocument, registeredKey } from '../schema/cell.ts';
+import { type CellRegistration as CellDocument, registeredPrefix } from '../schema/cell.ts';
 import type { CellId } from '../schema/ids.ts';
+import { Registry } from '../store/registry.ts';
+import { RegistryNamespace } from '../store/registry-namespace.ts';
 import type { Lease, Store } from '../store/store.ts';
 import type { Clock } from '../time/clock.ts';
 
 const lookIntervalMs = 5_000;
 
-/** What the registration says of the cell now. */
-export type DescribeCell = () => CellDocument;
+export interface CellRegistrationOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly cell: CellId;
+  /** There is a new lease, on which everything of the cell is to hang. */
+  readonly onLease: (lease: Lease) => void;
+  /** Looks around for problems, before each time that the cell is described. */
+  readonly look: (signal: AbortSignal) => Promise<void>;
+  /** What the registration says of the cell now. */
+  readonly describe: () => CellDocument;
+}
 
-/**
- * Keeps `/cells/registered/<cell>` on a lease, saying what is true: puts it when it has changed or somebody has deleted
- * it, and calls `look` before each look at it, which is where the agent looks around for problems.
- */
-export async function keepRegistered(
-  lease: Lease,
-  {
-    cell,
-    describe,
-    look,
-    store,
-    clock,
-    logger,
-  }: {
-    cell: CellId;
-    describe: DescribeCell;
-    look: (signal: AbortSignal) => Promise<void>;
-    store: Store;
-    clock: Clock;
-    logger: Logger;
-  },
-  signal: AbortSignal,
-): Promise<void> {
-  const key = registeredKey(cell);
-  while (!signal.aborted) {
-    try {
-      await look(signal);
-      const value = JSON.stringify(describe());
-      const { kv } = await store.get(key, { signal });
-      if (kv?.value !== value || kv.leaseId !== lease.id) {
-        await store.txn({ if: [], then: [{ type: 'put', key, value, leaseId: lease.id }] }, { signal });
-      }
-    } catch (error) {
+/** Keeps `/cells/registered/<cell>` in the store, saying what is true, on a lease of the cell's own. */
+export async function keepRegistered(options: CellRegistrationOptions, signal: AbortSignal): Promise<void> {
+  const { store, clock, logger, cell, onLease, look, describe } = options;
+  const say = async (until: AbortSignal): Promise<void> => {
+    await look(until);
+    registry.publish(cell, JSON.stringify(describe()));
+  };
+  const registry = new Registry({
+    ...{ store, clock, namespace: new RegistryNamespace(store, registeredPrefix) },
+    async onHeld(lease, held) {
+      onLease(lease);
+      // What was said on the last lease may not be true any more.
+      await say(held);
+    },
+    onTrouble: (err) => logger.warn({ err }, 'registration failed'),
+  });
+  const lookAround = async (): Promise<void> => {
+    while (!signal.aborted) {
+      await clock.sleep(lookIntervalMs, signal).catch(() => {});
       if (signal.aborted) return;
-      logger.debug({ err: error }, 'registration cannot be looked at');
+      await say(signal).catch((err: unknown) => {
+        if (!signal.aborted) logger.debug({ err }, 'registration cannot be looked at');
+      });
     }
-    await clock.sleep(lookIntervalMs, signal).catch(() => {});
-  }
+  };
+  await Promise.all([registry.run(signal), lookAround()]);
 }

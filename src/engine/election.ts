@@ -1,9 +1,9 @@
+import { releaseLease } from '../store/release-lease.ts';
 import type { Compare, Lease, Store } from '../store/store.ts';
 import { Backoff } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import type { ElectionMetrics, ElectionSeries } from './election-metrics.ts';
 import type { Logger } from './logger.ts';
-import { releaseLease } from './release-lease.ts';
 
 /** This process led and must be taken for deposed: it has to end, and to start again as a standby. */
 export class LeadershipLostError extends Error {
@@ -99,7 +99,7 @@ export class Election {
 
   /** Creates the key on a new lease; nothing when somebody else was first. */
   async #claim(signal: AbortSignal): Promise<Leadership | undefined> {
-    const { store, key, identity, clock, logger, leaseSeconds } = this.#options;
+    const { store, key, identity, leaseSeconds } = this.#options;
     const lease = await store.lease(leaseSeconds, { signal });
     try {
       const { succeeded, revision } = await store.txn(
@@ -112,15 +112,22 @@ export class Election {
       if (succeeded) return { lease, revision };
     } catch (error) {
       // It may have happened all the same: without its lease the key goes.
-      await releaseLease(lease, clock, logger);
+      await this.#release(lease);
       throw error;
     }
-    await releaseLease(lease, clock, logger);
+    await this.#release(lease);
     return undefined;
   }
 
+  #release(lease: Lease): Promise<void> {
+    const { clock, logger } = this.#options;
+    return releaseLease(lease, clock, (err) => {
+      logger.warn({ err, lease: lease.id.toString() }, 'lease cannot be revoked');
+    });
+  }
+
   async #lead({ lease, revision }: Leadership, signal: AbortSignal, lead: Lead): Promise<void> {
-    const { key, clock, logger } = this.#options;
+    const { key } = this.#options;
     const leading = new AbortController();
     const supervision = new AbortController();
     const onStop = () => leading.abort(signal.reason);
@@ -137,7 +144,7 @@ export class Election {
     } finally {
       signal.removeEventListener('abort', onStop);
       supervision.abort();
-      await releaseLease(lease, clock, logger);
+      await this.#release(lease);
     }
   }
 

@@ -6,18 +6,17 @@ import { Informer } from '../engine/informer.ts';
 import type { Logger } from '../engine/logger.ts';
 import { Manager } from '../engine/manager.ts';
 import { EngineMetrics, type Registry } from '../engine/metrics.ts';
-import { Registration } from '../engine/registration.ts';
 import type { RouterId } from '../schema/ids.ts';
-import type { PortRange, RouterRegistration } from '../schema/routing.ts';
+import type { PortRange, RouterRegistration as RouterDocument } from '../schema/routing.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../time/clock.ts';
 import { parseFact, routingRange } from './fact.ts';
 import { checkHaproxy, checkSocketPath } from './haproxy-process.ts';
 import { PortBlock } from './port-block.ts';
-import { RegistrationPublisher } from './registration-publisher.ts';
 import { RouteApplier } from './route-applier.ts';
 import { RouteReporter } from './route-reporter.ts';
 import { RouterMetrics } from './router-metrics.ts';
+import { RouterRegistration } from './router-registration.ts';
 import { RoutingView } from './routing-view.ts';
 import { StoreGuard } from './store-guard.ts';
 
@@ -69,8 +68,7 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   const events = new EventRecorder({ store, source: `router/${router}`, clock, logger });
   const reporter = new RouteReporter({ view, logger, events });
   const guard = new StoreGuard({ store, path: join(dataDir, 'store.json'), logger });
-  const registration = new Registration({ store, clock, logger });
-  const publisher = new RegistrationPublisher({ store, registration, router, clock });
+  const registration = new RouterRegistration({ store, clock, logger, router });
   const metrics = new RouterMetrics(registry, {
     routes: () => view.countStates(),
     refusedPorts: () => block.refused.length,
@@ -83,12 +81,12 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
     wishOf: (publicPort, role) =>
       guard.problem === undefined ? view.route(publicPort)[role] : { kind: 'hold', reason: guard.problem },
     onChange: () => {
-      if (block.problem !== undefined) publisher.say(undefined);
+      if (block.problem !== undefined) registration.say(undefined);
       else applier.look(publicPorts(range));
     },
     onGone: () => {
       metrics.restarts.inc();
-      publisher.say(undefined);
+      registration.say(undefined);
     },
   });
   const applier = new RouteApplier({
@@ -99,10 +97,10 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
       metrics.convergence.observe(tookMs / 1000);
       reporter.report(ports);
       // While an HAProxy is being started, its routes are not live; it calls for another look when they are.
-      if (block.problem === undefined) publisher.say(registrationOf(revision));
+      if (block.problem === undefined) registration.say(registrationOf(revision));
     },
   });
-  const registrationOf = (revision: bigint): RouterRegistration => ({
+  const registrationOf = (revision: bigint): RouterDocument => ({
     router,
     address: options.address,
     applied_revision: revision.toString(),
@@ -136,7 +134,7 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   manager.addInformer(informer);
   manager.add({ name: 'haproxy', stage: 'always', run: (stopping) => block.run(stopping) });
   manager.add({ name: 'routes', stage: 'always', run: (stopping) => applier.run(stopping) });
-  manager.add({ name: 'registration', stage: 'always', run: (stopping) => publisher.run(stopping) });
+  manager.add({ name: 'registration', stage: 'always', run: (stopping) => registration.run(stopping) });
   manager.add({ name: 'events', stage: 'always', run: (stopping) => events.run(stopping) });
   await manager.run(signal);
 }

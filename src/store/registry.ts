@@ -1,204 +1,240 @@
-import { Backoff } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
+import { keepLease, leaseBackoff } from './keep-lease.ts';
+import { Published, spanOf } from './published.ts';
 import type { RegistryNamespace } from './registry-namespace.ts';
-import type { Lease, Store, WatchEvent } from './store.ts';
+import { releaseLease } from './release-lease.ts';
+import { SharedLease } from './shared-lease.ts';
+import { type Lease, rangeContains, type Store, type WriteOp } from './store.ts';
 import { StoreError } from './store-error.ts';
 
 export interface RegistryOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly namespace: RegistryNamespace;
-  /** The members of one cluster share a lease: what they publish vanishes when the last of them does. */
-  readonly group: string;
+  /**
+   * The members of a group share a lease, so what they publish vanishes when the last of them does. Without a group the
+   * lease is ours alone, and there is no key with its id.
+   */
+  readonly group?: string;
   readonly ttlSeconds?: number;
+  /** There is a lease, and nothing has been written on it yet: entries may still be published for it. */
+  readonly onHeld?: (lease: Lease, held: AbortSignal) => Promise<void>;
   /** Everything of ours is in the store. */
   readonly onPublished?: () => void;
-  /** The store could not be reached, or what was published had vanished: it is tried again. */
+  /** The store could not be reached, or the lease is gone: it is tried again. */
   readonly onTrouble?: (error: unknown) => void;
 }
 
 /** Keys in one transaction. */
 const batchSize = 100;
-const retriesPerInterval = 10;
-const withdrawWithinMs = 5_000;
+/** Entries may change many times a second, and every write wakes those who follow them. */
+const betweenWritesMs = 50;
+/** Two that publish one entry with different values would overwrite each other without end. */
+const betweenRepairsMs = 5_000;
+const withdrawWithinMs = 2_000;
 
 /**
- * Publishes entries under a namespace. The first member of a group creates the lease, in a transaction that only one can
- * win, and leaves its id in the lease key; the others find it there and keep it alive with him. Whatever vanishes, the
- * lease or an entry, is written again; what is there already is left alone.
+ * Publishes entries under a namespace, on a lease: of this process, or of a group, whose first member leaves it for the
+ * others to find. Whatever vanishes, the lease or an entry, is written again; what is there already is left alone.
  */
 export class Registry {
   readonly #options: RegistryOptions;
   readonly #ttlSeconds: number;
-  readonly #leaseKey: string;
-  readonly #entries = new Map<string, string>();
-  readonly #withdrawn = new Set<string>();
-  #wake = () => {};
+  readonly #shared: SharedLease | undefined;
+  /** By key; undefined: it is to be taken away. */
+  readonly #wanted = new Map<string, string | undefined>();
+  readonly #onTrouble: (error: unknown) => void;
+  #isDirty = false;
+  #wakeUp = () => {};
 
   constructor(options: RegistryOptions) {
+    const { store, namespace, group } = options;
     this.#options = options;
     this.#ttlSeconds = options.ttlSeconds ?? 15;
-    this.#leaseKey = options.namespace.leaseKey(options.group);
+    this.#onTrouble = options.onTrouble ?? (() => {});
+    this.#shared =
+      group === undefined ? undefined : new SharedLease(store, namespace.leaseKey(group), this.#ttlSeconds);
   }
 
   /** What `run` keeps in the store from now on. */
   publish(name: string, value: string): void {
-    if (!this.#options.namespace.isEntry(name)) {
+    const { namespace } = this.#options;
+    if (!namespace.isEntry(name)) {
       throw new StoreError('invalid', `an entry cannot be named ${JSON.stringify(name)}`);
     }
-    this.#entries.set(name, value);
-    this.#withdrawn.delete(name);
+    this.#wanted.set(namespace.keyOf(name), value);
     this.#wake();
   }
 
   /** Takes an entry away. */
   withdraw(name: string): void {
-    if (this.#entries.delete(name)) this.#withdrawn.add(name);
+    this.#wanted.set(this.#options.namespace.keyOf(name), undefined);
     this.#wake();
   }
 
   /** Publishes until the signal aborts, then takes everything of ours away. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, onTrouble = () => {} } = this.#options;
-    const intervalMs = (this.#ttlSeconds * 1000) / 4;
-    const backoff = new Backoff({ baseMs: intervalMs / retriesPerInterval, capMs: intervalMs });
-    while (!signal.aborted) {
+    const { store, clock } = this.#options;
+    const ttlSeconds = this.#ttlSeconds;
+    const shared = this.#shared;
+    await keepLease(
+      {
+        ...{ clock, ttlSeconds, onTrouble: this.#onTrouble },
+        obtain: (until) => shared?.obtain(until) ?? store.lease(ttlSeconds, { signal: until }),
+        letGo: (lease) => this.#letGo(lease),
+      },
+      signal,
+      (lease, held) => this.#hold(lease, held),
+    );
+    if (shared) await this.#withdrawAll().catch(this.#onTrouble);
+  }
+
+  async #letGo(lease: Lease): Promise<void> {
+    if (this.#shared) lease.abandon();
+    else await releaseLease(lease, this.#options.clock, this.#onTrouble);
+  }
+
+  /** Keeps the entries as they should be until the lease is lost. */
+  async #hold(lease: Lease, held: AbortSignal): Promise<void> {
+    const { clock, onHeld, onPublished = () => {} } = this.#options;
+    const backoff = leaseBackoff(this.#ttlSeconds);
+    let isPublished = false;
+    const onKept = () => {
+      backoff.reset();
+      if (!isPublished) onPublished();
+      isPublished = true;
+    };
+    held.addEventListener('abort', () => this.#wake(), { once: true });
+    while (!held.aborted) {
       try {
-        const lease = await this.#share(signal);
-        try {
-          await this.#hold(lease, signal, () => backoff.reset());
-        } finally {
-          lease.abandon();
-        }
-        if (!signal.aborted) onTrouble(lost(`the lease of ${this.#leaseKey} is gone`));
+        await onHeld?.(lease, held);
+        for (;;) await this.#keep(lease, held, onKept);
       } catch (error) {
-        if (signal.aborted) break;
-        onTrouble(error);
-        await clock.sleep(backoff.next(), signal).catch(() => {});
+        if (held.aborted) return;
+        if (error instanceof StoreError && error.code === 'lease-lost') throw error;
+        this.#onTrouble(error);
+        await clock.sleep(backoff.next(), held).catch(() => {});
       }
-    }
-    await this.#withdrawAll().catch(onTrouble);
-  }
-
-  /** The lease of the group: found, or made if nobody else was faster. */
-  async #share(signal: AbortSignal): Promise<Lease> {
-    const { store } = this.#options;
-    for (;;) {
-      const { kv } = await store.get(this.#leaseKey, { signal });
-      const joined = kv && (await store.joinLease(leaseIdIn(kv.value), { signal }));
-      if (joined) return joined;
-      if (kv) {
-        // Somebody wrote it without a lease, or with a wrong one: it would stay for ever.
-        const isSame = { key: this.#leaseKey, target: 'mod', op: '=', value: kv.modRevision } as const;
-        await store.txn({ if: [isSame], then: [{ type: 'delete', key: this.#leaseKey }] }, { signal });
-      }
-      const lease = await store.lease(this.#ttlSeconds, { signal });
-      if (await this.#putLeaseKey(lease, signal)) return lease;
-      await lease.revoke({ signal });
     }
   }
 
-  /** Keeps the entries as they should be; returns when the lease is lost. */
-  async #hold(lease: Lease, signal: AbortSignal, onHeld: () => void): Promise<void> {
-    const { store, namespace, onPublished } = this.#options;
-    const until = AbortSignal.any([signal, lease.lost]);
-    let isDirty = false;
-    let wakeUp = () => {};
-    const wake = () => {
-      isDirty = true;
-      wakeUp();
-    };
-    this.#wake = wake;
-    until.addEventListener('abort', wake, { once: true });
-    const watch = async (fromRevision: bigint): Promise<void> => {
-      for await (const { events } of store.watch(namespace.range, fromRevision, { signal: until })) {
-        if (events.some((event) => this.#disturbs(event))) wake();
+  /** Writes what is missing, whenever something is; returns when there are keys that it has not looked at. */
+  async #keep(lease: Lease, held: AbortSignal, onKept: () => void): Promise<void> {
+    const { store, clock } = this.#options;
+    const span = spanOf(this.#keys());
+    const published = new Published(this.#wanted);
+    const revision = await this.#look(published, held);
+    const watching = new AbortController();
+    const stop = () => watching.abort(held.reason);
+    held.addEventListener('abort', stop, { once: true });
+    let isDisturbed = false;
+    const watch = async (): Promise<void> => {
+      if (!span) return;
+      for await (const { events } of store.watch(span, revision + 1n, { signal: watching.signal })) {
+        const disturbing = events.filter((event) => published.changed(event, lease));
+        if (disturbing.length > 0) isDisturbed = true;
+        if (isDisturbed || (this.#shared && !published.has(this.#shared.key))) this.#wake();
       }
     };
-    try {
-      const revision = await this.#write(lease, until);
-      onHeld();
-      onPublished?.();
-      const watching = watch(revision + 1n);
-      watching.catch(() => {});
-      while (!until.aborted) {
-        const woken = new Promise<void>((resolve) => {
-          wakeUp = resolve;
-        });
-        if (!isDirty) await Promise.race([watching, woken]);
-        isDirty = false;
-        if (!until.aborted) await this.#write(lease, until);
-      }
-    } catch (error) {
-      if (!until.aborted) throw error;
-    } finally {
-      this.#wake = () => {};
-      until.removeEventListener('abort', wake);
-    }
-  }
-
-  /** Whether something of ours is not any more as we wrote it. */
-  #disturbs(event: WatchEvent): boolean {
-    const nameOf = (key: string) => this.#options.namespace.nameOf(key);
-    if (event.type === 'delete') return event.key === this.#leaseKey || this.#entries.has(nameOf(event.key));
-    const wanted = this.#entries.get(nameOf(event.kv.key));
-    return wanted !== undefined && wanted !== event.kv.value;
-  }
-
-  /** Makes the store as it should be, writing only what differs; returns the revision that it looked at. */
-  async #write(lease: Lease, signal: AbortSignal): Promise<bigint> {
-    const { store, namespace } = this.#options;
-    await this.#deleteWithdrawn(signal);
-    const { kvs, revision } = await store.list(namespace.range, { signal });
-    const there = new Map(kvs.map((kv) => [kv.key, kv]));
-    if (!there.has(this.#leaseKey) && !(await this.#putLeaseKey(lease, signal))) {
-      throw lost(`${this.#leaseKey} names another lease`);
-    }
-    const missing = [...this.#entries].filter(([name, value]) => {
-      const kv = there.get(namespace.keyOf(name));
-      return kv?.value !== value || kv.leaseId !== lease.id;
+    let failure: { readonly error: unknown } | undefined;
+    const watched = watch().catch((error: unknown) => {
+      failure = { error };
+      this.#wake();
     });
-    for (let at = 0; at < missing.length; at += batchSize) {
-      const then = missing
-        .slice(at, at + batchSize)
-        .map(([name, value]) => ({ type: 'put', key: namespace.keyOf(name), value, leaseId: lease.id }) as const);
-      const isOurs = { key: this.#leaseKey, target: 'value', op: '=', value: lease.id.toString() } as const;
-      const { succeeded } = await store.txn({ if: [isOurs], then }, { signal });
-      if (!succeeded) throw lost(`${this.#leaseKey} names another lease`);
+    let nextRepairMs = 0;
+    try {
+      for (;;) {
+        this.#isDirty = false;
+        if (isDisturbed) {
+          const waitMs = nextRepairMs - clock.monotonic();
+          if (waitMs > 0) await clock.sleep(waitMs, held);
+          nextRepairMs = clock.monotonic() + betweenRepairsMs;
+          isDisturbed = false;
+        }
+        const hasWritten = await this.#write(published, lease, held);
+        onKept();
+        if (hasWritten) await clock.sleep(betweenWritesMs, held);
+        await this.#dirty();
+        held.throwIfAborted();
+        if (failure) throw failure.error;
+        if ([...this.#keys()].some((key) => !span || !rangeContains(span, key))) return;
+      }
+    } finally {
+      held.removeEventListener('abort', stop);
+      watching.abort();
+      await watched;
     }
-    return revision;
   }
 
-  async #putLeaseKey(lease: Lease, signal: AbortSignal): Promise<boolean> {
-    const isAbsent = { key: this.#leaseKey, target: 'create', op: '=', value: 0n } as const;
-    const put = { type: 'put', key: this.#leaseKey, value: lease.id.toString(), leaseId: lease.id } as const;
-    return (await this.#options.store.txn({ if: [isAbsent], then: [put] }, { signal })).succeeded;
+  /** Reads all of our keys; returns the revision from which on changes are to be watched. */
+  async #look(published: Published, signal: AbortSignal): Promise<bigint> {
+    const keys = [...this.#keys()];
+    let first: bigint | undefined;
+    for (let at = 0; at < keys.length; at += batchSize) {
+      const batch = keys.slice(at, at + batchSize);
+      const then = batch.map((key) => ({ type: 'get', key }) as const);
+      const { reads, revision } = await this.#options.store.txn({ if: [], then }, { signal });
+      for (const [i, key] of batch.entries()) published.saw(key, reads[i], revision);
+      first ??= revision;
+    }
+    return first ?? 0n;
+  }
+
+  /** Returns whether there was anything to write. */
+  async #write(published: Published, lease: Lease, signal: AbortSignal): Promise<boolean> {
+    const shared = this.#shared;
+    if (shared && !published.has(shared.key)) {
+      await shared.restore(lease, signal);
+      published.wrote([{ type: 'put', key: shared.key, value: lease.id.toString() }], 0n);
+    }
+    const missing = published.missing(lease);
+    const conditions = shared ? [shared.isAgreed(lease)] : [];
+    for (let at = 0; at < missing.length; at += batchSize) {
+      const then = missing.slice(at, at + batchSize);
+      const { succeeded, revision } = await this.#options.store.txn({ if: conditions, then }, { signal });
+      if (!succeeded) throw shared?.disagreement() ?? new Error('a transaction without conditions failed');
+      published.wrote(then, revision);
+      this.#forgetWithdrawn(then);
+    }
+    return missing.length > 0;
+  }
+
+  /** Those that are gone need not be looked after any more. */
+  #forgetWithdrawn(written: readonly WriteOp[]): void {
+    for (const op of written) {
+      if (op.type === 'delete' && this.#wanted.get(op.key) === undefined) this.#wanted.delete(op.key);
+    }
   }
 
   async #withdrawAll(): Promise<void> {
-    for (const name of this.#entries.keys()) this.#withdrawn.add(name);
     const patience = new AbortController();
     const stop = this.#options.clock.after(withdrawWithinMs, () => patience.abort());
+    const keys = [...this.#wanted.keys()];
     try {
-      await this.#deleteWithdrawn(patience.signal);
+      for (let at = 0; at < keys.length; at += batchSize) {
+        const then = keys.slice(at, at + batchSize).map((key) => ({ type: 'delete', key }) as const);
+        await this.#options.store.txn({ if: [], then }, { signal: patience.signal });
+      }
     } finally {
       stop();
     }
   }
 
-  async #deleteWithdrawn(signal: AbortSignal): Promise<void> {
-    const { store, namespace } = this.#options;
-    const names = [...this.#withdrawn];
-    for (let at = 0; at < names.length; at += batchSize) {
-      const batch = names.slice(at, at + batchSize);
-      const then = batch.map((name) => ({ type: 'delete', key: namespace.keyOf(name) }) as const);
-      await store.txn({ if: [], then }, { signal });
-      for (const name of batch) this.#withdrawn.delete(name);
+  #wake(): void {
+    this.#isDirty = true;
+    this.#wakeUp();
+  }
+
+  async #dirty(): Promise<void> {
+    while (!this.#isDirty) {
+      await new Promise<void>((resolve) => {
+        this.#wakeUp = resolve;
+      });
     }
   }
+
+  *#keys(): Iterable<string> {
+    yield* this.#wanted.keys();
+    if (this.#shared) yield this.#shared.key;
+  }
 }
-
-const lost = (message: string): StoreError => new StoreError('lease-lost', message);
-
-/** 0, which is no lease, when it is no number. */
-const leaseIdIn = (text: string): bigint => (/^-?\d{1,19}$/.test(text) ? BigInt(text) : 0n);

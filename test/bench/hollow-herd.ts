@@ -8,9 +8,8 @@ import { SimulatedHerd } from '../../src/cell/runtime/simulated/simulated-herd.t
 import { SimulatedRuntime } from '../../src/cell/runtime/simulated.ts';
 import { createLogger } from '../../src/engine/logger.ts';
 import { Registry } from '../../src/engine/metrics.ts';
-import { Registration } from '../../src/engine/registration.ts';
+import { RouterRegistration } from '../../src/router/router-registration.ts';
 import type { CellId, RouterId } from '../../src/schema/ids.ts';
-import { type RouterRegistration, routerKey } from '../../src/schema/routing.ts';
 import { EtcdStore } from '../../src/store/etcd.ts';
 import { systemClock as clock } from '../../src/time/clock.ts';
 
@@ -58,31 +57,28 @@ await store.close();
 async function runHollowRouter(): Promise<void> {
   const router = 'hollow' as RouterId;
   const range = { start: '/routing/', end: '/service0' };
-  await new Registration({ store, clock, logger }).run(signal, async (lease, held) => {
-    const confirm = async (revision: bigint) => {
-      const registration: RouterRegistration = {
-        router,
-        address: '127.0.0.1',
-        applied_revision: revision.toString(),
-        refused_ports: [],
-        ports,
-        version: 'bench',
-      };
-      const value = JSON.stringify(registration);
-      await store.txn({ if: [], then: [{ type: 'put', key: routerKey(router), value, leaseId: lease.id }] });
-    };
-    const { revision } = await store.get(range.start);
-    await confirm(revision);
-    let confirmedMs = 0;
-    for await (const batch of store.watch(range, revision + 1n, { signal: held })) {
-      const isOurs = batch.events.every((event) => event.type === 'put' && event.kv.key === routerKey(router));
+  const registration = new RouterRegistration({ store, clock, logger, router });
+  const confirm = (revision: bigint) =>
+    registration.say({
+      router,
+      address: '127.0.0.1',
+      applied_revision: revision.toString(),
+      refused_ports: [],
+      ports,
+      version: 'bench',
+    });
+  const { revision } = await store.get(range.start);
+  confirm(revision);
+  const follow = async () => {
+    for await (const batch of store.watch(range, revision + 1n, { signal })) {
       const isRouteChange = batch.events.some((event) =>
         /\/leader$|\/allocation\//.test(event.type === 'put' ? event.kv.key : event.key),
       );
-      if (isOurs || !isRouteChange) continue;
-      if (clock.monotonic() - confirmedMs < 50) await clock.sleep(50, held);
-      confirmedMs = clock.monotonic();
-      await confirm(batch.revision);
+      if (isRouteChange) confirm(batch.revision);
     }
+  };
+  const following = follow().catch((error: unknown) => {
+    if (!signal.aborted) throw error;
   });
+  await Promise.all([registration.run(signal), following]);
 }

@@ -15,7 +15,7 @@ export function etcdctlWorks(start: () => Promise<KvServer>): void {
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'pgherd-etcdctl-'));
     server = await start();
-    etcdctl = new Etcdctl(new URL(server.endpoint).host);
+    etcdctl = new Etcdctl(server.endpoint);
   });
   after(async () => {
     etcdctl?.stop();

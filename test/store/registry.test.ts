@@ -3,6 +3,7 @@ import { Keyspace } from '../../src/store/keyspace.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { Registry } from '../../src/store/registry.ts';
 import { RegistryNamespace } from '../../src/store/registry-namespace.ts';
+import type { Lease } from '../../src/store/store.ts';
 import { FakeClock, settle } from '../fixtures/fake-clock.ts';
 
 describe('Registry', () => {
@@ -95,11 +96,11 @@ describe('Registry', () => {
     await settle();
     registry.publish('b', '2');
     registry.publish('a', 'new');
-    await settle();
+    await clock.advance(50);
     expect(await entries()).to.deep.equal(['a=new', 'b=2']);
     await reader.txn({ if: [], then: [{ type: 'put', key: '/apps/a', value: 'vandalized' }] });
     registry.withdraw('b');
-    await settle();
+    await clock.advance(50);
     expect(await entries()).to.deep.equal(['a=new']);
   });
 
@@ -124,6 +125,94 @@ describe('Registry', () => {
     await clock.advance(120_000);
     await settle();
     expect(keyspace.revision).to.equal(revision);
+  });
+
+  it('two that disagree about an entry do not overwrite each other as fast as they can', async () => {
+    member(['a', 'mine']);
+    member(['a', 'yours']);
+    await clock.advance(10_000);
+    const { revision } = keyspace;
+    await clock.advance(60_000);
+    expect(Number(keyspace.revision - revision)).to.be.within(2, 30);
+  });
+
+  describe('of a process that is no member of a group', () => {
+    function publisher(...names: string[]) {
+      const store = new MemoryStore({ clock, keyspace });
+      const held: Lease[] = [];
+      const troubles: unknown[] = [];
+      const registry = new Registry({
+        ...{ store, clock, namespace: new RegistryNamespace(store, '/cells/registered/'), ttlSeconds: 10 },
+        async onHeld(lease) {
+          held.push(lease);
+        },
+        onTrouble: (error) => troubles.push(error),
+      });
+      for (const name of names) registry.publish(name, `${name} is here`);
+      const stop = new AbortController();
+      stops.push(stop);
+      const ended = registry.run(stop.signal);
+      running.push(ended);
+      return { store, registry, held, troubles, stop, ended };
+    }
+    const keys = async () => (await reader.list({ start: '/cells/', end: '/cells0' })).kvs.map(({ key }) => key);
+
+    it('puts its entry and nothing else, on a lease of its own', async () => {
+      publisher('cell-1');
+      publisher('cell-2');
+      await settle();
+      expect(await keys()).to.deep.equal(['/cells/registered/cell-1', '/cells/registered/cell-2']);
+      const { kvs } = await reader.list({ start: '/cells/', end: '/cells0' });
+      expect(new Set(kvs.map((kv) => kv.leaseId)).size).to.equal(2);
+    });
+
+    it('is gone when its lease ends, although others of the namespace live', async () => {
+      const { store } = publisher('cell-1');
+      publisher('cell-2');
+      await settle();
+      store.disconnect();
+      await clock.advance(30_000);
+      expect(await keys()).to.deep.equal(['/cells/registered/cell-2']);
+    });
+
+    it('takes everything that hangs on its lease away at once when it ends', async () => {
+      const { held, stop, ended } = publisher('cell-1');
+      await settle();
+      const leaseId = (held[0] as Lease).id;
+      await reader.txn({ if: [], then: [{ type: 'put', key: '/cells/more', value: 'x', leaseId }] });
+      stop.abort();
+      await ended;
+      expect(await keys()).to.deep.equal([]);
+    });
+
+    it('keeps its lease, and what hangs on it, when the store cannot be written for a moment', async () => {
+      const { store, registry, held, troubles } = publisher('cell-1');
+      await settle();
+      store.disconnect();
+      registry.publish('cell-1', 'changed');
+      await clock.advance(2_000);
+      store.reconnect();
+      await clock.advance(5_000);
+      expect(troubles).to.not.deep.equal([]);
+      expect(held.every((lease) => lease === held[0])).to.equal(true);
+      expect((await reader.get('/cells/registered/cell-1')).kv?.value).to.equal('changed');
+    });
+
+    it('puts again at once what somebody deletes, and what a predecessor left that is not on its lease', async () => {
+      const { revision } = await reader.txn({
+        if: [],
+        then: [{ type: 'put', key: '/cells/registered/cell-1', value: 'cell-1 is here' }],
+      });
+      const { held } = publisher('cell-1');
+      await settle();
+      const { kv } = await reader.get('/cells/registered/cell-1');
+      expect(kv?.leaseId).to.equal(held[0]?.id);
+      expect(kv?.modRevision).to.equal(revision + 1n);
+      await clock.advance(50);
+      await reader.txn({ if: [], then: [{ type: 'delete', key: '/cells/registered/cell-1' }] });
+      await clock.advance(50);
+      expect(await keys()).to.deep.equal(['/cells/registered/cell-1']);
+    });
   });
 
   it('follow() tells every change after a list, and nothing of leases', async () => {

@@ -3,6 +3,7 @@ import { performServerHandshake, type ServerHttp2Session } from 'node:http2';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { Clock } from '../../time/clock.ts';
+import { greetingOf, Opening, type OpeningStep } from './opening.ts';
 
 /** Certificates, as PEM. */
 export interface ServerTls {
@@ -22,14 +23,14 @@ export interface ListenerOptions {
   readonly onHttp2: (session: ServerHttp2Session, certificateName: string | undefined) => void;
 }
 
-/** What an HTTP/2 connection begins with. */
-const preface = Buffer.from('PRI * HTTP/2.0');
-const mostConcurrentStreams = 20_000;
 /** Of one connection: Node's own 10 MB are less than ten thousand streams. */
 const sessionMemoryMb = 256;
-const streamWindowBytes = 256 * 1024;
+const settings = { maxConcurrentStreams: 20_000, initialWindowSize: 256 * 1024, enablePush: false };
+const greeting = greetingOf(settings);
 const connectionWindowBytes = 4 * 1024 * 1024;
 const patienceMs = 30_000;
+/** A client that has our settings calls at once, or has nothing to say yet. */
+const firstCallWithinMs = 1_000;
 const probeAfterMs = 30_000;
 
 /** One port for gRPC and for HTTP/1.1: the first bytes tell which it is. */
@@ -98,36 +99,35 @@ export class Listener {
   #accept(socket: Socket, certificateName: string | undefined): void {
     this.#remember(socket);
     socket.setKeepAlive(true, probeAfterMs);
-    const stopWaiting = this.#options.clock.after(patienceMs, () => socket.destroy());
-    let begun: Buffer = Buffer.alloc(0);
-    const onData = (chunk: Buffer) => {
-      begun = begun.length === 0 ? chunk : Buffer.concat([begun, chunk]);
-      const known = Math.min(begun.length, preface.length);
-      const isHttp2 = begun.subarray(0, known).equals(preface.subarray(0, known));
-      if (isHttp2 && known < preface.length) return;
-      stopWaiting();
+    const { clock, http } = this.#options;
+    const opening = new Opening();
+    const stopWaiting = [clock.after(patienceMs, () => socket.destroy())];
+    const stop = () => {
+      for (const each of stopWaiting) each();
+    };
+    const take = (step: OpeningStep) => {
+      if (step.do === 'wait') return;
+      if (step.do === 'refuse') return socket.destroy();
+      if (step.do === 'greet') {
+        socket.write(greeting);
+        stopWaiting.push(clock.after(firstCallWithinMs, () => take(opening.hurry())));
+        return;
+      }
+      stop();
       socket.off('data', onData);
       socket.pause();
-      socket.unshift(begun);
-      if (isHttp2) this.#serveHttp2(socket, certificateName);
-      else {
-        this.#options.http.emit('connection', socket);
-        socket.resume();
-      }
+      socket.unshift(step.received);
+      if (step.do === 'http2') return this.#serveHttp2(socket, certificateName);
+      http.emit('connection', socket);
+      socket.resume();
     };
+    const onData = (chunk: Buffer) => take(opening.push(chunk));
     socket.on('data', onData);
-    socket.once('close', stopWaiting);
+    socket.once('close', stop);
   }
 
   #serveHttp2(socket: Socket, certificateName: string | undefined): void {
-    const session = performServerHandshake(socket, {
-      maxSessionMemory: sessionMemoryMb,
-      settings: {
-        maxConcurrentStreams: mostConcurrentStreams,
-        initialWindowSize: streamWindowBytes,
-        enablePush: false,
-      },
-    });
+    const session = performServerHandshake(socket, { maxSessionMemory: sessionMemoryMb, settings });
     this.#sessions.add(session);
     session.once('close', () => {
       this.#sessions.delete(session);

@@ -3,10 +3,11 @@ import { Controller, type Result } from '../../../engine/controller.ts';
 import { Informer } from '../../../engine/informer.ts';
 import type { Logger } from '../../../engine/logger.ts';
 import { EngineMetrics, Registry } from '../../../engine/metrics.ts';
-import { Registration } from '../../../engine/registration.ts';
 import type { InstanceId, NodeId } from '../../../schema/ids.ts';
 import { servicePrefix } from '../../../schema/patroni.ts';
 import type { PatroniStatus } from '../../../schema/patroni-status.ts';
+import { keepLease } from '../../../store/keep-lease.ts';
+import { releaseLease } from '../../../store/release-lease.ts';
 import { type Lease, prefixRange, type Store } from '../../../store/store.ts';
 import type { Clock } from '../../../time/clock.ts';
 import { GroupCommit } from '../../group-commit.ts';
@@ -91,10 +92,15 @@ export class SimulatedHerd {
   /** Plays until the signal aborts; then all keys of the nodes are gone. */
   async run(signal: AbortSignal): Promise<void> {
     const { store, clock, logger } = this.#options;
-    const registration = new Registration({ store, clock, logger, ttlSeconds: leaseSeconds });
+    const onTrouble = (err: unknown) => logger.warn({ err }, 'lease of the simulated nodes lost');
+    const keeping = {
+      ...{ clock, ttlSeconds: leaseSeconds, onTrouble },
+      obtain: (until: AbortSignal) => store.lease(leaseSeconds, { signal: until }),
+      letGo: (lease: Lease) => releaseLease(lease, clock, onTrouble),
+    };
     await Promise.all([
       this.#informer.run(signal),
-      registration.run(signal, async (lease, held) => this.#hold(lease, held)),
+      keepLease(keeping, signal, async (lease, held) => this.#hold(lease, held)),
       this.#informer.whenSynced(signal).then(
         () => this.#controller.run(signal),
         () => {},

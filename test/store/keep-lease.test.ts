@@ -1,17 +1,16 @@
 import { expect } from 'chai';
-import { createLogger } from '../../src/engine/logger.ts';
-import { Registration } from '../../src/engine/registration.ts';
+import { keepLease } from '../../src/store/keep-lease.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { releaseLease } from '../../src/store/release-lease.ts';
 import type { Lease } from '../../src/store/store.ts';
 import { FakeClock, settle } from '../fixtures/fake-clock.ts';
 
-describe('Registration', () => {
+describe('keepLease()', () => {
   let clock: FakeClock;
   let server: MemoryStore;
   let client: MemoryStore;
   let held: Lease[];
   let stop: AbortController;
-  const logger = createLogger({ level: 'silent', format: 'json', destination: { write: () => {} } });
 
   beforeEach(() => {
     clock = new FakeClock();
@@ -24,7 +23,12 @@ describe('Registration', () => {
   /** Registers `/cells/registered/1` for as long as it may. */
   function register(failures = 0): Promise<void> {
     let left = failures;
-    return new Registration({ store: client, clock, logger }).run(stop.signal, async (lease, signal) => {
+    const options = {
+      ...{ clock, ttlSeconds: 15, onTrouble: () => {} },
+      obtain: (signal: AbortSignal) => client.lease(15, { signal }),
+      letGo: (lease: Lease) => releaseLease(lease, clock, () => {}),
+    };
+    return keepLease(options, stop.signal, async (lease, signal) => {
       held.push(lease);
       if (left-- > 0) throw new Error('not yet');
       const put = { type: 'put' as const, key: '/cells/registered/1', value: '{}', leaseId: lease.id };

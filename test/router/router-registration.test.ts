@@ -1,7 +1,6 @@
 import { expect } from 'chai';
 import { createLogger } from '../../src/engine/logger.ts';
-import { Registration } from '../../src/engine/registration.ts';
-import { RegistrationPublisher } from '../../src/router/registration-publisher.ts';
+import { RouterRegistration } from '../../src/router/router-registration.ts';
 import type { RouterId } from '../../src/schema/ids.ts';
 import { routerKey } from '../../src/schema/routing.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
@@ -14,20 +13,19 @@ const saying = (revision: number) => ({
   applied_revision: String(revision),
 });
 
-describe('RegistrationPublisher', () => {
+describe('RouterRegistration', () => {
   let clock: FakeClock;
   let store: MemoryStore;
-  let publisher: RegistrationPublisher;
+  let registration: RouterRegistration;
   let stop: AbortController;
   let ended: Promise<void>;
 
   beforeEach(() => {
     clock = new FakeClock();
     store = new MemoryStore({ clock });
-    const registration = new Registration({ store, clock, logger });
-    publisher = new RegistrationPublisher({ store, registration, router, clock });
+    registration = new RouterRegistration({ store, clock, logger, router });
     stop = new AbortController();
-    ended = publisher.run(stop.signal);
+    ended = registration.run(stop.signal);
   });
   afterEach(async () => {
     stop.abort();
@@ -42,12 +40,12 @@ describe('RegistrationPublisher', () => {
   };
 
   it('says at once what is live, and a storm of changes twenty times a second at most', async () => {
-    publisher.say(saying(1));
+    registration.say(saying(1));
     await settle();
     expect(await said()).to.equal('1');
     const { revision } = await store.get('/');
     for (let i = 2; i <= 1000; i++) {
-      publisher.say(saying(i));
+      registration.say(saying(i));
       await clock.advance(1);
     }
     await clock.advance(50);
@@ -56,27 +54,27 @@ describe('RegistrationPublisher', () => {
   });
 
   it('writes nothing at rest', async () => {
-    publisher.say(saying(1));
+    registration.say(saying(1));
     await clock.advance(100);
     const { revision } = await store.get('/');
-    publisher.say(saying(1));
+    registration.say(saying(1));
     await clock.advance(60_000);
     expect((await store.get('/')).revision).to.equal(revision);
   });
 
   it('takes back what it said while routes are not live', async () => {
-    publisher.say(saying(1));
+    registration.say(saying(1));
     await clock.advance(100);
-    publisher.say(undefined);
+    registration.say(undefined);
     await clock.advance(100);
     expect(await said()).to.equal(undefined);
-    publisher.say(saying(2));
+    registration.say(saying(2));
     await clock.advance(100);
     expect(await said()).to.equal('2');
   });
 
   it('says it again on a new lease when the old one was lost', async () => {
-    publisher.say(saying(1));
+    registration.say(saying(1));
     await clock.advance(100);
     const { kv } = await store.get(routerKey(router));
     store.expireLease(kv?.leaseId as bigint);
