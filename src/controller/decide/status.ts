@@ -41,6 +41,7 @@ export function describeState(
     ...(port !== undefined && { allocated_port: port }),
     nodes: nodes.map(({ id, cell }) => ({ node_id: id, backend_id: cell, ...ids })),
     uid: String(view.document?.createRevision ?? before?.uid ?? '0'),
+    created_at: createdAt(view, before) ?? now.toISOString(),
     observed_generation: generation,
     ...(spec && { accepted: spec }),
     ...(rolledOut && { rolled_out: rolledOut }),
@@ -67,6 +68,16 @@ export function describeState(
     });
   }
   return { state, events };
+}
+
+// A state that was lost is written anew, and one of an earlier version does not say: what else is as old as the instance?
+function createdAt({ credentials }: InstanceView, before: StateFacts | undefined): string | undefined {
+  if (before?.createdAt !== undefined) return before.createdAt;
+  const generated = credentials?.value.ok ? credentials.value.value.created_at : undefined;
+  return [
+    ...(generated === undefined ? [] : [generated]),
+    ...(before?.conditions ?? []).map(({ since }) => since),
+  ].sort()[0];
 }
 
 /** What a rollback goes back to: nothing once the present spec has been true. */

@@ -42,6 +42,7 @@ export interface MemberFacts {
 export interface StateFacts {
   readonly digest: string;
   readonly uid: string;
+  readonly createdAt: string | undefined;
   readonly observedGeneration: string;
   readonly accepted: InstanceSpec | undefined;
   readonly deleting: boolean;
@@ -124,6 +125,7 @@ export function stateFacts(text: string): Parsed<StateFacts> {
   return good({
     digest: digest(text),
     uid: value.uid,
+    createdAt: value.created_at,
     observedGeneration: value.observed_generation,
     accepted: value.accepted,
     deleting: value.deleting ?? false,

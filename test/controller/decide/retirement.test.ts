@@ -52,6 +52,23 @@ describe('decide(), a deleted document', () => {
     expect(world.pass('f0').ops).to.deep.equal([]);
   });
 
+  it('stays as old as it is: deleted, put back, or of a state from before there was a time of creation', () => {
+    const simulation = herd();
+    const { world } = simulation;
+    const { created_at, conditions } = world.state('f0');
+    expect(created_at).to.equal('2026-01-01T00:00:01.000Z');
+    remove(simulation, 'f0');
+    simulation.settle(['f0']);
+    expect(world.state('f0').created_at).to.equal(created_at);
+    world.nowMs += hour;
+    world.apply('f0', standard({ 'node-count': 2 }));
+    simulation.settle(['f0']);
+    expect(world.state('f0').created_at).to.equal(created_at);
+    world.put('/service/f0/state', { ...world.state('f0'), created_at: undefined, conditions });
+    world.pass('f0');
+    expect(world.state('f0').created_at).to.equal(conditions.map(({ since }) => since).sort()[0]);
+  });
+
   it('restores the same nodes, rows, port and credentials when it is put back, starting who led last first', () => {
     const simulation = herd();
     const { world } = simulation;
