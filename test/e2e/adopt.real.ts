@@ -93,6 +93,14 @@ describe('adopting a Patroni cluster that pgherd never made', function () {
     }
   });
 
+  it('refuses to hibernate it', async () => {
+    const { code, stderr } = await herd.try(['hibernate', scope]);
+    expect([code, stderr]).to.deep.equal([
+      1,
+      'pgherd: instance legacy was adopted: pgherd does not stop what others run\n',
+    ]);
+  });
+
   it('follows a switchover that patronictl made, and the death of the leader, without losing a write', async () => {
     client = await new Writer(uri(), { table: 'clients' }).start();
     const first = await patroni.healthy();
