@@ -79,6 +79,9 @@ export function parseInstanceSpec(source: string, catalog: Catalog): Parsed<Inst
   const document = result.data;
   const plan = resolvePlan(document.plan_id, document.plan, document.service_id, catalog);
   if (!plan.ok) return plan;
+  if (document.adopted && document.hibernated) {
+    return bad('hibernated is true, but adopted too: pgherd does not stop what others run');
+  }
   const parameters = document.parameters ?? {};
   for (const [name, parameter] of Object.entries(parameters.postgresql ?? {})) {
     const problem = parameterProblem(name, parameter);

@@ -35,6 +35,11 @@ describe('parseInstanceSpec()', () => {
     ['node-count 10^9', 'plan: small\nparameters: {node-count: 1000000000}', 'is 1000000000', 'from 1 to 16'],
     ['a string as node-count', 'plan: small\nparameters: {node-count: "3"}', 'is "3"', 'whole number'],
     ['wrong types', 'plan: small\npaused: 3', 'paused is 3', 'boolean is expected'],
+    [
+      'an adopted cluster that hibernates',
+      'plan: small\nadopted: true\nhibernated: true',
+      'does not stop what others run',
+    ],
     ['an unknown field', 'plan: small\ncount: 3', 'count: unknown field', 'deletion-protection'],
     ['an unknown parameter', 'plan: small\nparameters: {nodes: 3}', 'parameters.nodes: unknown field', 'node-count'],
     ['a parameter of ours', 'plan: small\nparameters: {postgresql: {port: 1}}', 'postgresql.port is 1', 'belongs to'],

@@ -32,6 +32,8 @@ export function planEffects(
   present: Present = { nodes: [] },
 ): readonly Effect[] {
   const plan = catalog.plans.find(({ plan_id }) => plan_id === after.plan_id);
+  if (after.adopted && !before) return [{ kind: 'create', text: 'allocate a public port; its members are left alone' }];
+  if (after.adopted) return [nothing('others run its members: nothing changes on them')];
   if (!before || !plan) return [create(after, plan?.name ?? after.plan_id)];
   if (after.paused) return [nothing('the instance is paused: nothing changes until paused is false')];
   if (after.hibernated) {

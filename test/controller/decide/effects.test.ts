@@ -27,6 +27,7 @@ describe('planEffects()', () => {
     ],
     ['one that is the default anyway', spec(), spec({ postgresql: { max_connections: 100 } }), ['nothing']],
     ['synchronous replication', spec(), spec({ synchronous: true }), ['reload']],
+    ['an adopted cluster', spec({}, { adopted: true }), spec({ 'node-count': 5 }, { adopted: true }), ['nothing']],
     ['a larger plan', spec(), spec({}, { plan: 'large' }), ['reload', 'restart', 'switchover']],
   ];
   for (const [what, before, after, kinds] of cases) {

@@ -258,23 +258,6 @@ describe('decide(), hibernated', () => {
   });
 });
 
-describe('decide(), fencing', () => {
-  it('stops the node, replaces it not, and starts it again when the fence goes', () => {
-    const simulation = herd(1, { 'node-count': 3 });
-    const { world } = simulation;
-    const leader = world.text('/service/f0/leader');
-    const { nodes } = world.state('f0');
-    world.put(`/serviceinstances/f0/nodes/${leader}/fenced`, 'looking into it');
-    simulation.settle(['f0']);
-    expect(world.state('f0').nodes).to.deep.equal(nodes);
-    expect(world.text('/service/f0/leader')).to.not.equal(leader);
-    expect(world.condition('f0', 'Running')?.message).to.match(/^2 of 3 nodes run: \S+ on n\d is fenced$/);
-    world.delete(`/serviceinstances/f0/nodes/${leader}/fenced`);
-    simulation.settle(['f0']);
-    expect(world.condition('f0', 'Ready')?.status).to.equal('True');
-  });
-});
-
 describe('printInstanceSpec()', () => {
   it('gives a document that reads as the spec', () => {
     const { world } = herd(1, {
