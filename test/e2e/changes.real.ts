@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
+import { Page } from '../fixtures/page.ts';
 import { type Herd, startHerd } from '../fixtures/real-herd.ts';
 import { Writer } from '../fixtures/writer.ts';
 
@@ -9,33 +10,6 @@ interface State {
   readonly allocated_port: number;
   readonly leader?: string;
   readonly nodes: { readonly node_id: string; readonly backend_id: string }[];
-}
-
-/** The commands of a page of the operating guide, run as they stand there; `end` fails if one was left out. */
-class Page {
-  readonly #herd: Herd;
-  readonly #name: string;
-  readonly #left: Set<string>;
-
-  constructor(herd: Herd, name: string) {
-    this.#herd = herd;
-    this.#name = name;
-    const text = readFileSync(new URL(`../../../docs/operating/${name}`, import.meta.url), 'utf8');
-    this.#left = new Set([...text.matchAll(/^\$ pgherd (.+)$/gm)].map(([, command]) => command as string));
-  }
-
-  /** Runs a command that the page has; files are those of the herd's directory. */
-  async run(command: string): Promise<string> {
-    expect(this.#left.delete(command), `docs/operating/${this.#name} has: ${command}`).to.equal(true);
-    const words = command
-      .split(' ')
-      .map((word) => (/\.(json|key|snapshot)$/.test(word) ? join(this.#herd.dir, word) : word));
-    return this.#herd.run(...words);
-  }
-
-  end(): void {
-    expect([...this.#left], `commands of docs/operating/${this.#name} that were not run`).to.deep.equal([]);
-  }
 }
 
 describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL and HAProxy', function () {
