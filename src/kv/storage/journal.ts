@@ -1,13 +1,18 @@
 import { closeSync, fdatasync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Clock } from '../../time/clock.ts';
 import { DamagedStoreError } from './damaged-store-error.ts';
 import type { MaybePromise } from './engine.ts';
 import { aligned, decodeWrites, encodeRecord, type JournalRecord, recordsIn } from './journal-record.ts';
 import type { Write } from './sorted-store.ts';
 import { syncDirectory } from './sync-directory.ts';
 
+const syncData = promisify(fdatasync);
 const zeros = Buffer.alloc(1 << 20);
+/** Up to this, waiting for the disk takes less time than handing the wait over to a thread and back. */
+const worthWaitingMs = 1;
 
 /** What has to be known to read a journal. */
 export interface JournalShape {
@@ -30,20 +35,24 @@ interface Segment {
  */
 export class Journal {
   readonly #shape: JournalShape;
+  readonly #clock: Clock;
   #active: Segment;
   #resting: Segment;
   #sequence: number;
+  /** How long the last syncs have taken; the very last one counts for a tenth. */
+  #syncMs = 0;
   #failure: Error | undefined;
 
-  private constructor(shape: JournalShape, active: Segment, resting: Segment, sequence: number) {
+  private constructor(shape: JournalShape, clock: Clock, active: Segment, resting: Segment, sequence: number) {
     this.#shape = shape;
+    this.#clock = clock;
     this.#active = active;
     this.#resting = resting;
     this.#sequence = sequence;
   }
 
   /** Makes the files. Those of an attempt before are overwritten. */
-  static async create(directory: string, shape: JournalShape): Promise<Journal> {
+  static async create(directory: string, shape: JournalShape, clock: Clock): Promise<Journal> {
     const paths = pathsIn(directory);
     try {
       for (const path of paths) await fill(path, shape.segmentBytes);
@@ -53,7 +62,7 @@ export class Journal {
       for (const path of paths) await rm(path, { force: true });
       throw error;
     }
-    return Journal.open(directory, shape, 0).journal;
+    return Journal.open(directory, shape, 0, clock).journal;
   }
 
   /**
@@ -64,6 +73,7 @@ export class Journal {
     directory: string,
     shape: JournalShape,
     applied: number,
+    clock: Clock,
   ): { readonly journal: Journal; readonly batches: readonly JournalRecord[] } {
     const batches: JournalRecord[] = [];
     const [first, second] = pathsIn(directory).map((path) => {
@@ -89,7 +99,7 @@ export class Journal {
       throw new DamagedStoreError(join(directory, 'journal'), `batch ${expected} cannot be read, and later ones can`);
     }
     const [active, resting] = second.last > first.last ? [second, first] : [first, second];
-    return { journal: new Journal(shape, active, resting, applied + batches.length), batches };
+    return { journal: new Journal(shape, clock, active, resting, applied + batches.length), batches };
   }
 
   /** Number of the newest batch. */
@@ -129,24 +139,31 @@ export class Journal {
     for (let done = 0; done < record.length; ) {
       done += writeSync(segment.file, record, done, record.length - done, segment.end + done);
     }
-    return new Promise((resolve, reject) => {
-      fdatasync(segment.file, (error) => {
-        if (error) {
-          // Whether it is on disk is not known, nor what a second attempt would say: the kernel tells once.
-          this.#failure = new Error(`the journal can no longer be written to: ${error.message}`, { cause: error });
-          return reject(this.#failure);
-        }
-        this.#sequence += 1;
-        segment.last = this.#sequence;
-        segment.end = aligned(segment.end + record.length);
-        resolve();
-      });
-    });
+    const beganMs = this.#clock.monotonic();
+    const written = () => {
+      this.#syncMs += (this.#clock.monotonic() - beganMs - this.#syncMs) / 10;
+      this.#sequence += 1;
+      segment.last = this.#sequence;
+      segment.end = aligned(segment.end + record.length);
+    };
+    if (this.#syncMs > worthWaitingMs) return syncData(segment.file).then(written, (error) => this.#fail(error));
+    try {
+      fdatasyncSync(segment.file);
+    } catch (error) {
+      this.#fail(error);
+    }
+    written();
   }
 
   close(): void {
     closeSync(this.#active.file);
     closeSync(this.#resting.file);
+  }
+
+  /** Whether it is on the disk is not known, and the kernel says so only once: nothing may be built on it. */
+  #fail(error: unknown): never {
+    this.#failure = new Error(`the journal can no longer be written to: ${String(error)}`, { cause: error });
+    throw this.#failure;
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Clock } from '../../time/clock.ts';
 import type { MaybePromise, StoredBytes } from './engine.ts';
 import { Journal, type JournalShape } from './journal.ts';
 import { overlaid } from './overlaid.ts';
@@ -9,8 +10,8 @@ import type { Entry, SortedRangeOptions, SortedStore, Write } from './sorted-sto
 /** Large enough that what is written again and again goes beneath once; small enough to be read in no time. */
 const defaultSegmentBytes = 4 << 20;
 // What goes beneath at once: so much that syncs are few, so little that nobody notices the time that it takes.
-const foldRows = 1000;
-const foldBytes = 1 << 20;
+const foldRows = 4000;
+const foldBytes = 2 << 20;
 /** What a cell takes beside its bytes, in the store beneath. */
 const rowOverheadBytes = 16;
 const beginning = Buffer.alloc(0);
@@ -41,6 +42,7 @@ export class JournaledStore implements SortedStore {
   readonly maxKeyBytes: number;
   readonly #base: SortedStore;
   readonly #directory: string;
+  readonly #clock: Clock;
   readonly #segmentBytes: number;
   readonly #newer = new SortedCells<Newer>();
   #newerBytes = 0;
@@ -52,15 +54,16 @@ export class JournaledStore implements SortedStore {
   #folding: Promise<void> | undefined;
   #foldFailed = false;
 
-  constructor(base: SortedStore, directory: string, segmentBytes = defaultSegmentBytes) {
+  constructor(base: SortedStore, directory: string, clock: Clock, segmentBytes = defaultSegmentBytes) {
     this.maxKeyBytes = base.maxKeyBytes;
     this.#base = base;
     this.#directory = directory;
+    this.#clock = clock;
     this.#segmentBytes = segmentBytes;
     const mark = base.get(journalKey);
     if (!mark) return;
     this.#mark = decodeMark(mark);
-    const { journal, batches } = Journal.open(directory, this.#mark, this.#mark.applied);
+    const { journal, batches } = Journal.open(directory, this.#mark, this.#mark.applied, clock);
     this.#journal = journal;
     for (const { sequence, writes } of batches) this.#overlay(writes, sequence);
   }
@@ -139,7 +142,7 @@ export class JournaledStore implements SortedStore {
   async #prepare(): Promise<void> {
     if (this.#journal) return this.#fold();
     const shape = { segmentBytes: this.#segmentBytes, salt: randomBytes(4).readUInt32BE() };
-    const journal = await Journal.create(this.#directory, shape);
+    const journal = await Journal.create(this.#directory, shape, this.#clock);
     await this.#applied({ ...shape, applied: 0 }, []);
     this.#journal = journal;
   }

@@ -31,14 +31,14 @@ interface Stats {
 }
 
 /** A storage engine in a directory of this machine. */
-export async function openLmdbEngine({ directory }: EngineOptions): Promise<StorageEngine> {
+export async function openLmdbEngine({ directory, clock }: EngineOptions): Promise<StorageEngine> {
   if (directory === undefined) throw new Error('the lmdb engine needs a data directory');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(directory);
   let store: LmdbStore | undefined;
   try {
     store = new LmdbStore(join(directory, 'kv.lmdb'), unlock);
-    return new OrderedEngine(new JournaledStore(store, directory));
+    return new OrderedEngine(new JournaledStore(store, directory, clock));
   } catch (error) {
     if (store) await store.close();
     else unlock();
