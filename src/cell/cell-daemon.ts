@@ -112,6 +112,8 @@ function describeCell(options: CellOptions, url: string | undefined, problem: st
     labels,
     capacity,
     runtime: runtime.name,
+    ...(runtime.postgresqlVersions && { postgresql_versions: [...runtime.postgresqlVersions] }),
+    images: runtime.takesImages,
     version,
     boot_id: bootId,
     ...(url && { metrics: new URL(url).host }),

@@ -7,6 +7,12 @@ const longestDelayMs = 60_000;
 // A node that ran for so long and then failed is not a node that cannot run.
 const wellAfterMs = 60_000;
 
+interface Held {
+  readonly order: bigint;
+  readonly untilMs: number;
+  readonly why?: string;
+}
+
 /**
  * What the agent remembers of a node besides what its runtime sees: above all how often it failed, and so when it may be
  * started again: at once after the first failure, then later and later.
@@ -21,6 +27,7 @@ export class NodeMemory {
   #failures = 0;
   #startedMs: number | undefined;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
+  #held: Held | undefined;
 
   /** Goes on from what an earlier agent said of the node. */
   constructor(report: ObservedNode | undefined) {
@@ -44,7 +51,23 @@ export class NodeMemory {
     return this.#notBeforeMs;
   }
 
+  /** What the order at this revision needs is not here: nobody asks again before then. `why`: and may never be. */
+  hold(held: Held): void {
+    this.#held = held;
+  }
+
+  /** Until when the order at this revision is not carried out, monotonic. */
+  heldUntilMs(order: bigint | undefined): number {
+    return this.#held && this.#held.order === order ? this.#held.untilMs : Number.NEGATIVE_INFINITY;
+  }
+
+  /** Why a running node is not restarted as this revision orders. */
+  heldBack(order: bigint | undefined): string | undefined {
+    return this.#held && this.#held.order === order ? this.#held.why : undefined;
+  }
+
   started(nowMs: number): void {
+    this.#held = undefined;
     this.#starts += 1;
     this.#startedMs = nowMs;
   }

@@ -13,7 +13,9 @@ const failuresToFail = 3;
 export function observedNode(
   assignment: Pick<Assignment, 'instance' | 'node'> & { readonly desired?: Assignment['desired'] },
   sight: NodeSight,
-  memory: Pick<NodeMemory, 'restarts' | 'failures' | 'lastError' | 'stopping'>,
+  memory: Pick<NodeMemory, 'restarts' | 'failures' | 'lastError' | 'stopping'> & {
+    readonly heldBack?: string | undefined;
+  },
 ): ObservedNode {
   const isHalted = assignment.desired === 'stopped' && sight.state !== 'running' && sight.state !== 'unknown';
   const state = isHalted ? 'stopped' : nodeState(sight, memory);
@@ -30,9 +32,12 @@ export function observedNode(
     ports: sight.state === 'running' && isAnnounced(sight, state) ? portsByInternal(sight.ports) : {},
     restarts: memory.restarts,
     ...(sight.state === 'running' && sight.pid !== undefined && { pid: sight.pid }),
-    ...(lastError !== undefined && state !== 'running' && { last_error: lastError }),
+    ...(state === 'running'
+      ? memory.heldBack !== undefined && { last_error: memory.heldBack }
+      : lastError !== undefined && { last_error: lastError }),
     ...(state === 'running' && patroni?.streaming && { streaming: [...patroni.streaming] }),
     ...(state === 'running' && patroni?.catchingUp && { catching_up: [...patroni.catchingUp] }),
+    ...(patroni?.postgresqlVersion !== undefined && { postgresql_version: patroni.postgresqlVersion }),
     ...(patroni?.pendingRestart && { pending_restart: true }),
   };
 }

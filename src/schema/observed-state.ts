@@ -65,6 +65,8 @@ const stateShape = z.object({
   unwell: z.array(z.object({ node: z.string().transform((id) => id as NodeId), since: z.string() })).optional(),
   /** When replicas were built anew: the last ones. */
   repairs: z.array(z.string()).optional(),
+  /** Major version of PostgreSQL that its data are of, once a node has told; never changes. */
+  postgresql_version: z.string().optional(),
   leader: z.string().optional(),
   /** host:port that clients connect to. */
   endpoint: z.string().optional(),

@@ -2,7 +2,9 @@ import { expect } from 'chai';
 import { runController } from '../../src/controller/controller-daemon.ts';
 import { createLogger } from '../../src/engine/logger.ts';
 import { Registry } from '../../src/engine/metrics.ts';
+import { desiredStateKey } from '../../src/schema/desired-state.ts';
 import { type CellId, type InstanceId, instanceOfNode, type NodeId } from '../../src/schema/ids.ts';
+import { type ObservedState, stateKey } from '../../src/schema/observed-state.ts';
 import { leaderKey } from '../../src/schema/patroni.ts';
 import { shape } from '../controller/support/shape.ts';
 import { Simulation } from '../controller/support/simulation.ts';
@@ -23,6 +25,11 @@ interface ControllerUnderTest {
   isOver: boolean;
   readonly ended: Promise<unknown>;
 }
+
+const upgraded = (document: { readonly parameters?: object }): object => ({
+  ...document,
+  parameters: { ...document.parameters, version: 16 },
+});
 
 /** A whole control plane in this process: real controllers on a store in memory, simulated cells, Patroni and router. */
 export class Run {
@@ -73,6 +80,13 @@ export class Run {
         return world.apply(step[1], step[2]);
       case 'pause':
         return world.apply(step[1], { ...step[2], paused: true });
+      case 'upgrade': {
+        // Of data that there are: refused, for ever.
+        const state = world.json<Partial<ObservedState>>(stateKey(step[1] as InstanceId));
+        if (!world.text(desiredStateKey(step[1] as InstanceId))) return;
+        if (state?.postgresql_version === undefined || state.deleting) return;
+        return world.apply(step[1], upgraded(step[2]));
+      }
       case 'break':
         return world.apply(step[1], '{a: [');
       case 'delete':

@@ -2,7 +2,7 @@ import { seeded } from './random.ts';
 
 /** One thing that happens in a simulated herd. */
 export type Step =
-  | readonly [what: 'apply' | 'pause', id: string, document: object]
+  | readonly [what: 'apply' | 'pause' | 'upgrade', id: string, document: object]
   | readonly [what: 'break' | 'delete', id: string]
   | readonly [what: 'cell' | 'lose' | 'return' | 'cordon' | 'drain' | 'forget' | 'uncordon', cell: string]
   | readonly [what: 'patroni' | 'cannotFollow' | 'heals', id: string]
@@ -31,6 +31,7 @@ const onCell =
 const choices: readonly Choice[] = [
   [6, (random) => ['apply', pick(random, ids), document(random)]],
   [1, (random) => ['pause', pick(random, ids), document(random)]],
+  [1, (random) => ['upgrade', pick(random, ids), document(random)]],
   [1, onId('break')],
   [2, onId('delete')],
   [8, onCell('cell')],
@@ -69,6 +70,7 @@ export function document(random: () => number): object {
       'node-count': between(random, 1, 5),
       synchronous: random() < 0.2,
       ...(pool && { cells: pool }),
+      ...(random() < 0.25 && { image: pick(random, ['patroni:15', 'patroni:15.9']) }),
       postgresql: random() < 0.3 ? { max_connections: pick(random, [50, 200]) } : {},
     },
   };

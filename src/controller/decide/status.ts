@@ -9,6 +9,7 @@ import type { DueEvent } from './decision.ts';
 import type { Findings } from './findings.ts';
 import { ledLast } from './halt.ts';
 import { describeOperation } from './last-operation.ts';
+import { versionOfData } from './major-version.ts';
 
 /** The observed state of the instance, and the events that its changes are worth. */
 export function describeState(
@@ -21,6 +22,7 @@ export function describeState(
   const before = view.state?.value.ok ? view.state.value.value : undefined;
   const generation = String(view.document?.modRevision ?? before?.observedGeneration ?? '0');
   const last = ledLast(view, nodes);
+  const data = versionOfData(view, before);
   const claims = describeConditions(view, findings);
   const conditions = claims.map((claim) => {
     const old = before?.conditions.find(({ type }) => type === claim.type);
@@ -50,6 +52,7 @@ export function describeState(
     last_operation: operation,
     ...(findings.unwell.length > 0 && { unwell: [...findings.unwell] }),
     ...(findings.repairs.length > 0 && { repairs: [...findings.repairs] }),
+    ...(data !== undefined && { postgresql_version: data }),
     ...(view.leader && { leader: view.leader.value.slice(0, 100) }),
     ...(port !== undefined && route.address && { endpoint: `${route.address}:${port}` }),
     ...(port !== undefined &&

@@ -261,7 +261,15 @@ describe('decide(), hibernated', () => {
 describe('printInstanceSpec()', () => {
   it('gives a document that reads as the spec', () => {
     const { world } = herd(1, {
-      ...{ 'node-count': 1, 'deletion-grace': '90m', cells: ['n1', 'n2'], zones: ['n1'], synchronous: true },
+      ...{
+        'node-count': 1,
+        'deletion-grace': '90m',
+        version: 15,
+        image: 'a:15',
+        cells: ['n1', 'n2'],
+        zones: ['n1'],
+        synchronous: true,
+      },
       postgresql: { work_mem: '8MB', max_connections: 50, jit: false, 'auto_explain.log_min_duration': '1s' },
     });
     const { accepted } = world.state('f0');
