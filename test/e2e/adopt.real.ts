@@ -127,7 +127,7 @@ describe('adopting a Patroni cluster that pgherd never made', function () {
     expect(await herd.run('get', 'deleted')).to.match(/legacy +test +\d+ +Kept/);
     await client.nextAck();
     expect(await page.run('undelete legacy')).to.include(`on port ${port}`);
-    await herd.ready(scope);
+    await page.run('wait legacy');
     expect((await stateOf(herd, scope)).allocated_port).to.equal(port);
 
     expect(await page.run('delete legacy --yes --purge --wait')).to.include('legacy deleted');

@@ -44,6 +44,7 @@ describe('deleting many instances at once', function () {
     await says(herd, 'i7', 'Deleting', 'Held');
     expect(message).to.include('`pgherd undelete i6`').and.to.include('`pgherd confirm-deletions`');
     expect(await page.run('get deleted')).to.match(/i5 .*Kept[\s\S]*i6 .*Held[\s\S]*i7 .*Held/);
+    expect(await herd.run('get', 'deleted', '-o', 'name')).to.equal(ids.map((id) => `${id}\n`).join(''));
     expect(await page.run('status')).to.include(
       'i6: Held, runs on: `pgherd undelete i6` or `pgherd confirm-deletions`',
     );
@@ -77,7 +78,7 @@ describe('deleting many instances at once', function () {
       const { until } = JSON.parse(text as string);
       expect(Date.parse(until) - Date.now()).to.be.within(6.9 * 86_400_000, 7 * 86_400_000);
     }
-    expect(await herd.run('confirm-deletions', '--yes')).to.equal('no deletion is held\n');
+    expect(await page.run('confirm-deletions --yes')).to.equal('no deletion is held\n');
   });
 
   it('gives the port to nobody else meanwhile, not even to an instance of the same name', async () => {
