@@ -152,6 +152,7 @@ export class NodeConverger {
     const desired = assignment?.desired;
     // Nothing of it was ever here, and nothing is to be.
     if (desired === 'stopped' && sight.state === 'absent' && this.#options.reports.get(node) === undefined) return;
+    if (sight.state === 'running') memory.heard(sight.patroni?.state);
     const report = observedNode({ instance, node, ...(desired && { desired }) }, sight, memory);
     await this.#options.reports.publish(report, memory.image, signal);
   }
