@@ -171,10 +171,9 @@ export class NodeConverger {
     const desired = assignment?.desired;
     // Nothing of it was ever here, and nothing is to be.
     if (desired === 'stopped' && sight.state === 'absent' && this.#options.reports.get(node) === undefined) return;
-    const { restarts, failures, lastError, stopping } = memory;
+    if (sight.state === 'running') memory.heard(sight.patroni?.state);
     const heldBack = memory.heldBack(given?.modRevision);
-    const remembered = { restarts, failures, lastError, stopping, heldBack };
-    const report = observedNode({ instance, node, ...(desired && { desired }) }, sight, remembered);
+    const report = observedNode({ instance, node, ...(desired && { desired }) }, sight, memory, heldBack);
     await this.#options.reports.publish(report, memory.image, signal);
   }
 
@@ -182,8 +181,7 @@ export class NodeConverger {
     const { cell, reports, assignments, runtime, store } = this.#options;
     if (!given?.value.ok) return;
     const key = assignmentKey(cell, node);
-    const { restarts, failures, lastError, stopping } = this.#memory(node);
-    const report = observedNode(given.value.value, runtime.see(node), { restarts, failures, lastError, stopping });
+    const report = observedNode(given.value.value, runtime.see(node), this.#memory(node));
     const stands = { key, target: 'mod', op: '=', value: given.modRevision } as const;
     if (await reports.claim(report, [stands], signal)) return;
     const { revision } = await store.get(key, { signal });

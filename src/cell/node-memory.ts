@@ -1,6 +1,7 @@
 import { defaultImage } from '../schema/binding.ts';
 import type { InstanceId } from '../schema/ids.ts';
 import type { ObservedNode } from '../schema/observed-node.ts';
+import { isBroken } from '../schema/patroni.ts';
 
 const firstDelayMs = 1000;
 const longestDelayMs = 60_000;
@@ -28,6 +29,7 @@ export class NodeMemory {
   #startedMs: number | undefined;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   #held: Held | undefined;
+  #broken: string | undefined;
 
   /** Goes on from what an earlier agent said of the node. */
   constructor(report: ObservedNode | undefined) {
@@ -66,9 +68,23 @@ export class NodeMemory {
     return this.#held && this.#held.order === order ? this.#held.why : undefined;
   }
 
+  /** Patroni's word for why its PostgreSQL does not run, from when it fails until it runs or is made anew. */
+  get broken(): string | undefined {
+    return this.#broken;
+  }
+
+  /** Takes note of what Patroni says its PostgreSQL is doing; undefined when it does not answer. */
+  heard(state: string | undefined): void {
+    if (state === undefined) return;
+    if (isBroken(state)) this.#broken = state;
+    // Patroni tries again every few seconds, and each try looks like a start.
+    else if (state !== 'starting') this.#broken = undefined;
+  }
+
   started(nowMs: number): void {
     this.#held = undefined;
     this.#starts += 1;
+    this.#broken = undefined;
     this.#startedMs = nowMs;
   }
 
