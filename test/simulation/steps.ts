@@ -4,7 +4,7 @@ import { seeded } from './random.ts';
 export type Step =
   | readonly [what: 'apply' | 'pause' | 'upgrade', id: string, document: object]
   | readonly [what: 'break' | 'delete', id: string]
-  | readonly [what: 'cell' | 'lose' | 'return' | 'cordon' | 'drain' | 'forget' | 'uncordon', cell: string]
+  | readonly [what: 'cell' | 'lose' | 'silence' | 'return' | 'cordon' | 'drain' | 'forget' | 'uncordon', cell: string]
   | readonly [what: 'patroni' | 'cannotFollow' | 'heals', id: string]
   | readonly [what: 'kill', node: number]
   | readonly [what: 'router' | 'round' | 'compact' | 'unreliable' | 'lossy' | 'reliable' | 'standby']
@@ -25,7 +25,7 @@ const onId =
   (what: 'break' | 'delete' | 'patroni' | 'cannotFollow' | 'heals') =>
   (random: () => number): Step => [what, pick(random, ids)];
 const onCell =
-  (what: 'cell' | 'lose' | 'return' | 'cordon' | 'drain' | 'forget' | 'uncordon') =>
+  (what: 'cell' | 'lose' | 'silence' | 'return' | 'cordon' | 'drain' | 'forget' | 'uncordon') =>
   (random: () => number): Step => [what, pick(random, cells)];
 
 const choices: readonly Choice[] = [
@@ -38,6 +38,7 @@ const choices: readonly Choice[] = [
   [6, onId('patroni')],
   [3, (random) => ['kill', between(random, 0, 20)]],
   [3, onCell('lose')],
+  [2, onCell('silence')],
   [3, onCell('return')],
   [1, onCell('cordon')],
   [3, onCell('drain')],

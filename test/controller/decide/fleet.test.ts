@@ -259,6 +259,19 @@ describe('decide() for a lost cell', () => {
     expect(world.keys(`/cells/observed/${cell}/`), 'what it may still hold').to.have.length(1);
   });
 
+  it('leaves a node alone that Patroni hears of again, although its cell was found to be lost', () => {
+    const { simulation, world, cell } = lost({ 'node-count': 3 });
+    simulation.stepAll(['f1']);
+    simulation.stepAll(['f1']);
+    const node = world.state('f1').nodes.find(({ backend_id }) => backend_id === cell)?.node_id;
+    const other = world.state('f1').nodes.find(({ backend_id }) => backend_id !== cell)?.node_id;
+    const heard = { ...world.json<object>(`/service/f1/members/${other}`), role: 'replica' };
+    world.put(`/service/f1/members/${node}`, heard);
+    world.pass('f1');
+    expect(world.keys('/cells/assignments/')).to.have.length(3);
+    expect(world.condition('f1', 'Degraded')?.reason).to.equal('CellGone');
+  });
+
   it('keeps the data of a cell that comes back aside, and runs nothing there', () => {
     const { simulation, world, cell } = lost({ 'node-count': 2 });
     simulation.settle(['f1']);

@@ -148,6 +148,27 @@ export class Simulation {
     for (const key of world.keys('/postgresql-patroni/')) if (key.includes(`/${hostname}:`)) world.delete(key);
   }
 
+  /** The agent of a cell is gone, with all that hangs on its lease; what it started runs on. */
+  silenceCell(cell: CellId): void {
+    const { world } = this;
+    const hostname = world.json<CellRegistration>(registeredKey(cell))?.hostname;
+    world.delete(registeredKey(cell));
+    for (const key of world.keys('/postgresql-patroni/')) if (key.includes(`/${hostname}:`)) world.delete(key);
+  }
+
+  /** An agent that was gone is back, and finds everything as it left it. */
+  unsilenceCell(cell: CellId, zone: string): void {
+    const { world } = this;
+    world.cell(cell, zone);
+    const { hostname } = world.json<CellRegistration>(registeredKey(cell)) as CellRegistration;
+    for (const key of world.keys(`${observedPrefix}${cell}/`)) {
+      const { node, ports } = world.json<ObservedNode>(key) as ObservedNode;
+      for (const [port, address] of Object.entries(ports)) {
+        world.put(bindingKey(world.settings.image, hostname, node, Number(port)), address);
+      }
+    }
+  }
+
   /** The cell's agent is back, and starts what it is still ordered to run. */
   returnCell(cell: CellId, zone: string): void {
     const { world } = this;
