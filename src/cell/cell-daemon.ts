@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { EventRecorder } from '../engine/event-recorder.ts';
 import { HttpServer } from '../engine/http-server.ts';
 import type { Logger } from '../engine/logger.ts';
-import { Manager, type Runnable } from '../engine/manager.ts';
+import { Manager } from '../engine/manager.ts';
 import { EngineMetrics, type Registry } from '../engine/metrics.ts';
 import type { CellRegistration } from '../schema/cell.ts';
 import type { CellId } from '../schema/ids.ts';
@@ -35,6 +35,8 @@ export interface CellOptions {
   readonly onExit: 'leave' | 'stop';
   /** Where /healthz, /readyz and /metrics are served; nowhere when absent. */
   readonly http?: { readonly host: string; readonly port: number };
+  /** Called once it answers there. */
+  readonly onServing?: () => void;
   readonly store: Store;
   /** Shares transactions with other cells of this process. */
   readonly commit?: GroupCommit;
@@ -57,7 +59,16 @@ export async function runCell(options: CellOptions, signal: AbortSignal): Promis
   const engineMetrics = new EngineMetrics(registry);
   const metrics = new CellMetrics(registry, runtime, dataDir);
   const agent = new CellAgent({ ...options, commit, logger, guard, events, engineMetrics, metrics });
-  const http = options.http && httpServer(options.http, registry, agent, logger);
+  const http =
+    options.http &&
+    new HttpServer({
+      ...options.http,
+      onListening: options.onServing,
+      registry,
+      logger,
+      health: { nodes: () => agent.stuck() },
+      readiness: { store: () => agent.unready() },
+    });
   const describe = () => describeCell(options, http?.url, guard.problem ?? runtime.problem);
   const look = async (now: AbortSignal) => {
     const wasStrange = guard.problem !== undefined;
@@ -69,7 +80,7 @@ export async function runCell(options: CellOptions, signal: AbortSignal): Promis
 
   // Nodes are supervised, and the store is told of them, until the last of them was dealt with.
   const manager = new Manager({ clock, logger });
-  if (http) manager.add(httpPart(http));
+  if (http) manager.add(http.part);
   manager.add({ name: 'runtime', stage: 'http', run: (until) => runtime.run(until) });
   manager.add({ name: 'watch', stage: 'informers', run: (until) => agent.watch(until) });
   manager.add({ name: 'events', stage: 'informers', run: (until) => events.run(until) });
@@ -91,24 +102,6 @@ export async function runCell(options: CellOptions, signal: AbortSignal): Promis
   await manager.run(signal);
 }
 
-function httpServer(
-  at: NonNullable<CellOptions['http']>,
-  registry: Registry,
-  agent: CellAgent,
-  logger: Logger,
-): HttpServer {
-  const health = { nodes: () => agent.stuck() };
-  return new HttpServer({ ...at, registry, logger, health, readiness: { store: () => agent.unready() } });
-}
-
-function httpPart(server: HttpServer): Runnable {
-  let onListening = () => {};
-  const listening = new Promise<void>((resolve) => {
-    onListening = resolve;
-  });
-  return { name: 'http', stage: 'http', run: (signal) => server.run(signal, onListening), ready: () => listening };
-}
-
 function describeCell(options: CellOptions, url: string | undefined, problem: string | undefined): CellRegistration {
   const { cell, hostname, address, zone, labels, capacity, runtime, version, bootId } = options;
   return {
@@ -119,6 +112,8 @@ function describeCell(options: CellOptions, url: string | undefined, problem: st
     labels,
     capacity,
     runtime: runtime.name,
+    ...(runtime.postgresqlVersions && { postgresql_versions: [...runtime.postgresqlVersions] }),
+    images: runtime.takesImages,
     version,
     boot_id: bootId,
     ...(url && { metrics: new URL(url).host }),

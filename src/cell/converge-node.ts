@@ -34,6 +34,8 @@ export interface NodeConvergerOptions {
 
 const bootstrapPollMs = 500;
 const sparedMs = 10_000;
+const fetchPollMs = 2_000;
+const hopelessPollMs = 30_000;
 
 /** What an agent does by itself to a node that nobody ordered. */
 const isUndoing = (action: NodeAction): boolean => action.do === 'stop' || action.do === 'discard';
@@ -66,7 +68,9 @@ export class NodeConverger {
       const memory = this.#memory(node);
       const observed = reports.get(node) !== undefined;
       const { notBeforeMs } = memory;
-      const action = decideNode({ assignment: given?.value, observed, sight, notBeforeMs }, clock.monotonic());
+      const heldUntilMs = memory.heldUntilMs(given?.modRevision);
+      const nowMs = clock.monotonic();
+      const action = decideNode({ assignment: given?.value, observed, sight, notBeforeMs, heldUntilMs }, nowMs);
       if (action.do === 'nothing' || action.do === 'wait') {
         if (sight.state === 'absent' && !observed) this.#memories.delete(node);
         else await this.#publish(node, given, sight, signal);
@@ -99,10 +103,12 @@ export class NodeConverger {
       case 'claim':
         return this.#claim(node, given, signal);
       case 'start':
+        if (!(await this.#isReady(action, given, memory))) return;
         if (given?.value.ok) await startNode(given.value.value, memory, { ...this.#options, logger, signal });
         return;
       case 'stop':
         if (!(await this.#stillStands(node, given, signal))) return;
+        if (action.why === 'changed' && !(await this.#isReady(action, given, memory))) return;
         memory.stopping = true;
         try {
           await this.#publish(node, given, sight, signal);
@@ -130,6 +136,19 @@ export class NodeConverger {
     }
   }
 
+  /** Whether what the order needs is here: a node that runs is not stopped before, and no start fails for it. */
+  async #isReady({ do: what }: NodeAction, given: Given, memory: NodeMemory): Promise<boolean> {
+    if (!given?.value.ok) return true;
+    const { runtime, clock } = this.#options;
+    const readiness = await runtime.readiness(given.value.value);
+    // What cannot be started fails to, and says so; what runs is left as it is.
+    if (readiness.state === 'ready' || (readiness.state === 'impossible' && what === 'start')) return true;
+    const why = readiness.state === 'impossible' ? { why: readiness.why } : {};
+    const pauseMs = readiness.state === 'fetching' ? fetchPollMs : hopelessPollMs;
+    memory.hold({ order: given.modRevision, untilMs: clock.monotonic() + pauseMs, ...why });
+    return false;
+  }
+
   #memory(node: NodeId): NodeMemory {
     let memory = this.#memories.get(node);
     if (!memory) {
@@ -152,7 +171,9 @@ export class NodeConverger {
     const desired = assignment?.desired;
     // Nothing of it was ever here, and nothing is to be.
     if (desired === 'stopped' && sight.state === 'absent' && this.#options.reports.get(node) === undefined) return;
-    const report = observedNode({ instance, node, ...(desired && { desired }) }, sight, memory);
+    if (sight.state === 'running') memory.heard(sight.patroni?.state);
+    const heldBack = memory.heldBack(given?.modRevision);
+    const report = observedNode({ instance, node, ...(desired && { desired }) }, sight, memory, heldBack);
     await this.#options.reports.publish(report, memory.image, signal);
   }
 

@@ -11,6 +11,8 @@ export interface NodeView {
   readonly sight: NodeSight;
   /** When the node may be started again at the earliest, monotonic: it failed before. */
   readonly notBeforeMs: number;
+  /** Until when it is neither started nor restarted, monotonic: what it needs is not here. */
+  readonly heldUntilMs: number;
 }
 
 /** The one thing to do next. Every action is repeatable, and leads to a view that asks for another, or for nothing. */
@@ -33,7 +35,10 @@ const lookAgainMs = 5000;
 const nothing: NodeAction = { do: 'nothing' };
 
 /** What to do next about one node. */
-export function decideNode({ assignment, observed, sight, notBeforeMs }: NodeView, nowMs: number): NodeAction {
+export function decideNode(
+  { assignment, observed, sight, notBeforeMs, heldUntilMs }: NodeView,
+  nowMs: number,
+): NodeAction {
   // First of all, whatever is ordered: others may be waiting for the leader key.
   if (sight.state === 'ended') return { do: 'release' };
   // What cannot be read is no order, and not the absence of one.
@@ -51,8 +56,10 @@ export function decideNode({ assignment, observed, sight, notBeforeMs }: NodeVie
     return sight.state === 'running' ? { do: 'stop', why: 'halted' } : nothing;
   }
   if (sight.state === 'running') {
-    return sight.specHash === assignment.value.spec_hash ? nothing : { do: 'stop', why: 'changed' };
+    if (sight.specHash === assignment.value.spec_hash) return nothing;
+    return nowMs < heldUntilMs ? { do: 'wait', ms: heldUntilMs - nowMs } : { do: 'stop', why: 'changed' };
   }
   if (!observed) return { do: 'claim' };
-  return nowMs < notBeforeMs ? { do: 'wait', ms: notBeforeMs - nowMs } : { do: 'start' };
+  const notBefore = Math.max(notBeforeMs, heldUntilMs);
+  return nowMs < notBefore ? { do: 'wait', ms: notBefore - nowMs } : { do: 'start' };
 }

@@ -1,11 +1,18 @@
 import { defaultImage } from '../schema/binding.ts';
 import type { InstanceId } from '../schema/ids.ts';
 import type { ObservedNode } from '../schema/observed-node.ts';
+import { isBroken } from '../schema/patroni.ts';
 
 const firstDelayMs = 1000;
 const longestDelayMs = 60_000;
 // A node that ran for so long and then failed is not a node that cannot run.
 const wellAfterMs = 60_000;
+
+interface Held {
+  readonly order: bigint;
+  readonly untilMs: number;
+  readonly why?: string;
+}
 
 /**
  * What the agent remembers of a node besides what its runtime sees: above all how often it failed, and so when it may be
@@ -21,6 +28,8 @@ export class NodeMemory {
   #failures = 0;
   #startedMs: number | undefined;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
+  #held: Held | undefined;
+  #broken: string | undefined;
 
   /** Goes on from what an earlier agent said of the node. */
   constructor(report: ObservedNode | undefined) {
@@ -44,8 +53,38 @@ export class NodeMemory {
     return this.#notBeforeMs;
   }
 
+  /** What the order at this revision needs is not here: nobody asks again before then. `why`: and may never be. */
+  hold(held: Held): void {
+    this.#held = held;
+  }
+
+  /** Until when the order at this revision is not carried out, monotonic. */
+  heldUntilMs(order: bigint | undefined): number {
+    return this.#held && this.#held.order === order ? this.#held.untilMs : Number.NEGATIVE_INFINITY;
+  }
+
+  /** Why a running node is not restarted as this revision orders. */
+  heldBack(order: bigint | undefined): string | undefined {
+    return this.#held && this.#held.order === order ? this.#held.why : undefined;
+  }
+
+  /** Patroni's word for why its PostgreSQL does not run, from when it fails until it runs or is made anew. */
+  get broken(): string | undefined {
+    return this.#broken;
+  }
+
+  /** Takes note of what Patroni says its PostgreSQL is doing; undefined when it does not answer. */
+  heard(state: string | undefined): void {
+    if (state === undefined) return;
+    if (isBroken(state)) this.#broken = state;
+    // Patroni tries again every few seconds, and each try looks like a start.
+    else if (state !== 'starting') this.#broken = undefined;
+  }
+
   started(nowMs: number): void {
+    this.#held = undefined;
     this.#starts += 1;
+    this.#broken = undefined;
     this.#startedMs = nowMs;
   }
 

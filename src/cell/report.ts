@@ -2,25 +2,25 @@ import type { Assignment } from '../schema/assignment.ts';
 import { bindingKey, patroniPort, postgresqlPort } from '../schema/binding.ts';
 import type { NodeId } from '../schema/ids.ts';
 import type { NodeState, ObservedNode } from '../schema/observed-node.ts';
-import type { PatroniStatus } from '../schema/patroni-status.ts';
 import type { NodeMemory } from './node-memory.ts';
 import type { NodePorts, NodeSight } from './runtime/runtime.ts';
 
 // The first crash is answered with a start; a node that goes on crashing has failed.
 const failuresToFail = 3;
 
-/** The observed key of a node, as it should be. */
+/** The observed key of a node, as it should be. `heldBack`: why it is not restarted as ordered. */
 export function observedNode(
   assignment: Pick<Assignment, 'instance' | 'node'> & { readonly desired?: Assignment['desired'] },
   sight: NodeSight,
-  memory: Pick<NodeMemory, 'restarts' | 'failures' | 'lastError' | 'stopping'>,
+  memory: Pick<NodeMemory, 'restarts' | 'failures' | 'lastError' | 'stopping' | 'broken'>,
+  heldBack?: string,
 ): ObservedNode {
   const isHalted = assignment.desired === 'stopped' && sight.state !== 'running' && sight.state !== 'unknown';
   const state = isHalted ? 'stopped' : nodeState(sight, memory);
   const patroni = sight.state === 'running' ? sight.patroni : undefined;
   const lastError =
-    sight.state === 'running' && isBroken(patroni)
-      ? `Patroni says: ${patroni.state}, see ${sight.directory}`
+    sight.state === 'running' && memory.broken !== undefined
+      ? `Patroni says: ${memory.broken}, see ${sight.directory}`
       : memory.lastError;
   return {
     instance: assignment.instance,
@@ -30,9 +30,12 @@ export function observedNode(
     ports: sight.state === 'running' && isAnnounced(sight, state) ? portsByInternal(sight.ports) : {},
     restarts: memory.restarts,
     ...(sight.state === 'running' && sight.pid !== undefined && { pid: sight.pid }),
-    ...(lastError !== undefined && state !== 'running' && { last_error: lastError }),
+    ...(state === 'running'
+      ? heldBack !== undefined && { last_error: heldBack }
+      : lastError !== undefined && { last_error: lastError }),
     ...(state === 'running' && patroni?.streaming && { streaming: [...patroni.streaming] }),
     ...(state === 'running' && patroni?.catchingUp && { catching_up: [...patroni.catchingUp] }),
+    ...(patroni?.postgresqlVersion !== undefined && { postgresql_version: patroni.postgresqlVersion }),
     ...(patroni?.pendingRestart && { pending_restart: true }),
   };
 }
@@ -41,19 +44,14 @@ export function observedNode(
 const isAnnounced = ({ looksItselfUp }: Extract<NodeSight, { state: 'running' }>, state: NodeState): boolean =>
   state === 'running' || (looksItselfUp === true && state !== 'stopping');
 
-/** Patroni's words for it: `start failed`, `restart failed`, `crashed`, `initdb failed`, … */
-const isBroken = (patroni: PatroniStatus | undefined): patroni is PatroniStatus =>
-  patroni !== undefined && /failed|crashed/.test(patroni.state);
-
 function nodeState(
   sight: NodeSight,
-  { failures, stopping, lastError }: Pick<NodeMemory, 'failures' | 'lastError' | 'stopping'>,
+  { failures, stopping, lastError, broken }: Pick<NodeMemory, 'failures' | 'lastError' | 'stopping' | 'broken'>,
 ): NodeState {
   if (sight.state === 'running') {
     if (stopping) return 'stopping';
     if (sight.patroni?.state === 'running' && sight.complete) return 'running';
-    if (isBroken(sight.patroni)) return 'failed';
-    return failures >= failuresToFail ? 'failed' : 'starting';
+    return broken !== undefined || failures >= failuresToFail ? 'failed' : 'starting';
   }
   if (failures >= failuresToFail) return 'failed';
   if (isHere(sight)) return 'stopped';

@@ -24,6 +24,11 @@ export function credentialOf(state: ObservedState, { user, readOnly }: AccountOp
   const id = state.instance_id;
   const account = state[`${user}_credentials`];
   const endpoint = readOnly ? state.read_only_endpoint : state.endpoint;
+  if (endpoint && state.accepted?.adopted) {
+    throw new Failure(
+      `instance ${id} was adopted, so its accounts are known to its owners only: connect to ${endpoint}`,
+    );
+  }
   if (!account || !endpoint) {
     const missing = account ? `no ${readOnly ? 'read-only ' : ''}endpoint` : `no ${user} account`;
     const why = condition(state, 'Ready')?.message;

@@ -23,6 +23,8 @@ export interface DaemonParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: Registry;
+  /** To be called once the daemon answers at its --metrics. */
+  readonly onServing: () => void;
 }
 
 /** Runs a daemon until the first SIGINT or SIGTERM. It waits for a store that does not answer yet. */
@@ -44,9 +46,10 @@ export async function runDaemon(
   try {
     await world.untilInterrupted(async (signal) => {
       const ended = new AbortController();
-      const told = new ServiceManager(world.env, clock, logger).run(AbortSignal.any([signal, ended.signal]));
+      const manager = new ServiceManager(world.env, clock, logger);
+      const told = manager.run(AbortSignal.any([signal, ended.signal]));
       try {
-        await run({ store, connection, clock, logger, registry }, signal);
+        await run({ store, connection, clock, logger, registry, onServing: () => manager.ready() }, signal);
       } finally {
         ended.abort();
         await told;

@@ -17,6 +17,7 @@ export function summarize(herd: Herd, nowMs: number): string {
     `Routers:     ${[...herd.routers.keys()].join(', ') || 'none: start `pgherd router`'}`,
     `Instances:   ${instances.length}${counted(instances.map(instanceStatus))}`,
     `Cells:       ${cells.length}${counted(cells.map(cellStatus))}`,
+    ...section('No node is replaced', herd.brake ? [`since ${herd.brake.since} ${herd.brake.reason}`] : []),
     ...section('Capacity left', capacity(cells)),
     ...section('Restarting one after the other', rollouts(instances, nowMs)),
     ...section('Draining', drains(cells)),
@@ -73,7 +74,9 @@ function deletions(instances: readonly InstanceView[], nowMs: number): string[] 
     const status = deletionStatus(instance);
     const eraseAt = stateOf(instance)?.deleted?.erase_at;
     const left = eraseAt === undefined ? '' : `, erased in ${printDuration(Date.parse(eraseAt) - nowMs)}`;
-    return status === undefined ? [] : [`${instance.id}: ${status}${left}`];
+    const held =
+      status === 'Held' ? `, runs on: \`pgherd undelete ${instance.id}\` or \`pgherd confirm-deletions\`` : '';
+    return status === undefined ? [] : [`${instance.id}: ${status}${left}${held}`];
   });
 }
 
@@ -81,9 +84,9 @@ function problems(instances: readonly InstanceView[], nowMs: number): string[] {
   const found = instances.flatMap((instance) => {
     const state = stateOf(instance);
     if (!state || !instance.document || state.accepted?.paused || state.accepted?.hibernated) return [];
-    const degraded = condition(state, 'Degraded');
     const ready = condition(state, 'Ready');
-    const problem = ready?.status === 'False' ? ready : degraded;
+    // What people have to do something about tells more than that it is not ready.
+    const problem = condition(state, 'Degraded') ?? (ready?.status === 'False' ? ready : undefined);
     return problem ? [{ id: instance.id, ...problem }] : [];
   });
   const sorted = found.sort((one, other) => (one.since < other.since ? -1 : 1));

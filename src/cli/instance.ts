@@ -1,6 +1,8 @@
+import { versionProblem } from '../controller/decide/major-version.ts';
 import { desiredStateKey, desiredStatePrefix } from '../schema/desired-state.ts';
 import { controllerLeaderKey } from '../schema/election.ts';
 import type { InstanceId } from '../schema/ids.ts';
+import type { InstanceSpec } from '../schema/instance-spec.ts';
 import { type ObservedState, parseObservedState, stateKey } from '../schema/observed-state.ts';
 import type { Parsed } from '../schema/parsed.ts';
 import { type KeyRange, type KeyValue, prefixRange, type Store } from '../store/store.ts';
@@ -40,6 +42,12 @@ export async function readInstance(store: Store, id: InstanceId, signal: AbortSi
     id,
     reads.flatMap((kv) => kv ?? []),
   );
+}
+
+/** Why the controller would refuse this spec for the data that the instance has; undefined when it would not. */
+export function versionConflict({ state }: InstanceKeys, spec: InstanceSpec): string | undefined {
+  if (!state?.ok || spec.adopted) return undefined;
+  return versionProblem(state.value.postgresql_version, state.value.accepted, spec);
 }
 
 /** The readable state of an instance that exists; fails with what to do otherwise. */

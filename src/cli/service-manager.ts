@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { aborted } from '../engine/aborted.ts';
 import type { Logger } from '../engine/logger.ts';
 import type { Clock } from '../time/clock.ts';
 import type { World } from './world.ts';
@@ -14,6 +15,10 @@ export class ServiceManager {
   readonly #env: Environment;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  #isReady = () => {};
+  readonly #whenReady = new Promise<void>((resolve) => {
+    this.#isReady = resolve;
+  });
 
   constructor(env: Environment, clock: Clock, logger: Logger) {
     this.#env = env;
@@ -21,10 +26,16 @@ export class ServiceManager {
     this.#logger = logger;
   }
 
-  /** Says that the daemon is up, and again and again that it lives; at the abort that it stops. */
+  /** The daemon is up: it answers, whatever it still waits for. */
+  ready(): void {
+    this.#isReady();
+  }
+
+  /** Says when the daemon is up, and again and again that it lives; at the abort that it stops. */
   async run(signal: AbortSignal): Promise<void> {
     if (this.#env['NOTIFY_SOCKET'] === undefined) return;
-    await this.#say('READY=1');
+    await Promise.race([this.#whenReady, aborted(signal)]);
+    if (!signal.aborted) await this.#say('READY=1');
     const everyMs = Number(this.#env['WATCHDOG_USEC'] ?? 0) / 1000 / 3;
     while (!signal.aborted) {
       if (everyMs > 0) await this.#say('WATCHDOG=1');

@@ -43,6 +43,8 @@ export interface ControllerDaemonOptions {
   readonly concurrency?: number;
   /** Where `/healthz`, `/readyz`, `/metrics` and `/targets` are served; nowhere when left out. */
   readonly listen?: { readonly host: string; readonly port: number };
+  /** Called once it answers there. */
+  readonly onServing?: () => void;
   /** False: no series for single instances, for herds of thousands; default true. */
   readonly instanceMetrics?: boolean;
 }
@@ -122,13 +124,14 @@ export async function runController(options: ControllerDaemonOptions, signal: Ab
   if (options.listen) {
     const server = new HttpServer({
       ...options.listen,
+      onListening: options.onServing,
       registry,
       logger,
       health: { instances: () => instances.stuck(), bindings: () => bindings.stuck(), fleet: () => fleet.stuck() },
       readiness: Object.fromEntries(informers.all.map((informer) => [informer.name, () => informer.unready()])),
       documents: { '/targets': (query) => listTargets(query.get('job'), { cells: herd.cells, informers }) },
     });
-    manager.add({ name: 'http', stage: 'http', run: (stopping) => server.run(stopping) });
+    manager.add(server.part);
   }
   await manager.run(signal);
 }

@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { aborted } from './aborted.ts';
 import type { Logger } from './logger.ts';
+import type { Runnable } from './manager.ts';
 
 /** Says in a sentence what is wrong, or nothing. */
 export type Check = () => string | undefined;
@@ -18,15 +20,31 @@ export interface HttpServerOptions {
   readonly readiness?: Readonly<Record<string, Check>>;
   /** By path: what else is served, as JSON. */
   readonly documents?: Readonly<Record<string, (query: URLSearchParams) => unknown>>;
+  /** Called once it answers. */
+  readonly onListening?: (() => void) | undefined;
 }
 
 /** Answers `/healthz`, `/readyz`, `/metrics`, and the documents it is given. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
   #port = 0;
+  #listens = () => {};
+  readonly #listening = new Promise<void>((resolve) => {
+    this.#listens = resolve;
+  });
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
+  }
+
+  /** The part of a process that it is: the first, and nothing else starts before it answers. */
+  get part(): Runnable {
+    return {
+      name: 'http',
+      stage: 'http',
+      run: (signal) => this.run(signal),
+      ready: (signal) => Promise.race([this.#listening, aborted(signal)]),
+    };
   }
 
   /** Where it listens; the port is known once it does. */
@@ -36,8 +54,8 @@ export class HttpServer {
   }
 
   /** Resolves when it has stopped listening; rejects when it cannot listen. */
-  async run(signal: AbortSignal, onListening: () => void = () => {}): Promise<void> {
-    const { host, port, logger } = this.#options;
+  async run(signal: AbortSignal): Promise<void> {
+    const { host, port, logger, onListening } = this.#options;
     const server = createServer((request, response) => {
       this.#answer(request, response).catch((error: unknown) => {
         logger.error({ err: error, url: request.url }, 'http request failed');
@@ -49,7 +67,8 @@ export class HttpServer {
       server.on('close', resolve);
       server.listen(port, host, () => {
         this.#port = (server.address() as AddressInfo).port;
-        onListening();
+        this.#listens();
+        onListening?.();
       });
       const stop = () => {
         server.close();

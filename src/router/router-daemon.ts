@@ -1,6 +1,5 @@
 import { access, constants, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { aborted } from '../engine/aborted.ts';
 import { EventRecorder } from '../engine/event-recorder.ts';
 import { HttpServer } from '../engine/http-server.ts';
 import { Informer } from '../engine/informer.ts';
@@ -38,6 +37,8 @@ export interface RouterOptions {
   readonly onExit: 'leave' | 'stop';
   /** Where /healthz, /readyz and /metrics are served; no `http`: by somebody else in this process. */
   readonly http?: { readonly host: string; readonly port: number };
+  /** Called once it answers there. */
+  readonly onServing?: () => void;
   readonly version: string;
 }
 
@@ -123,31 +124,19 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
     options.http &&
     new HttpServer({
       ...options.http,
+      onListening: options.onServing,
       registry,
       logger,
       readiness: { informer: () => informer.unready(), haproxy: () => block.problem, store: () => guard.problem },
     });
   const manager = new Manager({ clock, logger });
-  if (http) addHttp(manager, http);
+  if (http) manager.add(http.part);
   manager.addInformer(informer);
   manager.add({ name: 'haproxy', stage: 'always', run: (stopping) => block.run(stopping) });
   manager.add({ name: 'routes', stage: 'always', run: (stopping) => applier.run(stopping) });
   manager.add({ name: 'registration', stage: 'always', run: (stopping) => registration.run(stopping) });
   manager.add({ name: 'events', stage: 'always', run: (stopping) => events.run(stopping) });
   await manager.run(signal);
-}
-
-function addHttp(manager: Manager, http: HttpServer): void {
-  let listening = () => {};
-  const isListening = new Promise<void>((resolve) => {
-    listening = resolve;
-  });
-  manager.add({
-    name: 'http',
-    stage: 'http',
-    run: (stopping) => http.run(stopping, listening),
-    ready: (stopping) => Promise.race([isListening, aborted(stopping)]),
-  });
 }
 
 async function prepareDataDir(dataDir: string): Promise<void> {

@@ -24,6 +24,10 @@ const assignmentShape = z.object({
   desired: z.enum(['running', 'stopped', 'removed']),
   /** First segment of the node's registrar key. */
   image: z.string(),
+  /** What it is a container of; absent: the cell's own image. Processes cannot run one. */
+  container_image: z.string().optional(),
+  /** Major version of PostgreSQL; absent: what the cell has by default. */
+  postgresql_version: z.string().optional(),
   resources: z.object({ memory_mb: z.number(), cpus: z.number() }),
   /** Patroni's dynamic configuration: what the first node puts into `/service/<id>/config`, which rules from then on. */
   dynamic_configuration: z.record(z.string(), z.unknown()),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseJson } from './json.ts';
 import { bad, good, type Parsed } from './parsed.ts';
+import { parseImage, parseVersion } from './software.ts';
 
 /** `/pgherd/catalog`: what can be asked for. Published by the leading controller so that every command sees the same. */
 export const catalogKey = '/pgherd/catalog';
@@ -12,6 +13,10 @@ const planShape = z.object({
   node_count: z.number().int().min(1).max(16),
   memory_mb: z.number().int().min(64),
   cpus: z.number().positive(),
+  /** Major version of PostgreSQL that its instances have; absent: what cells have by default. */
+  version: z.union([z.string(), z.number()]).transform(String).optional(),
+  /** What nodes are containers of; absent: what cells were given. */
+  image: z.string().optional(),
   /** Parameters of PostgreSQL that all instances of the plan start from. */
   postgresql: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
   /** Patroni's timings in seconds; loop_wait + 2 × retry_timeout may not exceed ttl. */
@@ -30,7 +35,12 @@ export type Catalog = z.infer<typeof catalogShape>;
 export function parseCatalog(text: string): Parsed<Catalog> {
   const catalog = parseJson(text, catalogShape);
   if (!catalog.ok) return catalog;
-  for (const { name, patroni } of catalog.value.plans) {
+  for (const { name, patroni, version, image } of catalog.value.plans) {
+    const numbered = version === undefined ? undefined : parseVersion(version);
+    if (numbered && !numbered.ok)
+      return bad(`plan ${name}: version is ${JSON.stringify(version)}: ${numbered.problem}`);
+    const named = image === undefined ? undefined : parseImage(image);
+    if (named && !named.ok) return bad(`plan ${name}: image is ${JSON.stringify(image)}: ${named.problem}`);
     // retry_timeout below 2 wedges Patroni 3.0 at the first failover.
     if (patroni.retry_timeout < 2) return bad(`plan ${name}: patroni.retry_timeout must be at least 2`);
     if (patroni.loop_wait < 1) return bad(`plan ${name}: patroni.loop_wait must be at least 1`);

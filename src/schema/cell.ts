@@ -25,6 +25,10 @@ const registrationShape = z.object({
   capacity: z.object({ nodes: z.number().int().min(0), memory_mb: z.number().min(0) }),
   /** process, docker, or simulated: shown wherever the cell is. */
   runtime: z.string(),
+  /** Major versions of PostgreSQL that nodes may have here; absent: nobody knows. */
+  postgresql_versions: z.array(z.string()).optional(),
+  /** Whether nodes may be containers of any image here; absent: nobody knows. */
+  images: z.boolean().optional(),
   version: z.string(),
   /** Changes with every boot of the machine. */
   boot_id: z.string(),

@@ -22,6 +22,8 @@ const credentialsShape = z.object({
   app_credentials: accountShape,
   /** For streaming replication and pg_rewind, between the nodes only. */
   replication_credentials: accountShape,
+  /** When they were generated, ISO 8601; those of an instance that is older than this field do not say. */
+  created_at: z.string().optional(),
 });
 export type Credentials = z.infer<typeof credentialsShape>;
 
@@ -30,7 +32,7 @@ export const parseCredentials = (text: string): Parsed<Credentials> => parseJson
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 
 /** New accounts: 16 characters of [A-Za-z0-9] each, unbiased. `randomInt(n)` gives a whole number in [0, n), securely. */
-export function generateCredentials(randomInt: (exclusiveMax: number) => number): Credentials {
+export function generateCredentials(randomInt: (exclusiveMax: number) => number, now: Date): Credentials {
   const account = (username: string): Account => ({
     username,
     password: Array.from({ length: 16 }, () => alphabet[randomInt(alphabet.length)]).join(''),
@@ -40,5 +42,6 @@ export function generateCredentials(randomInt: (exclusiveMax: number) => number)
     superuser_credentials: account('postgres'),
     app_credentials: account('appuser'),
     replication_credentials: account('replicator'),
+    created_at: now.toISOString(),
   };
 }

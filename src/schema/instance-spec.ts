@@ -1,10 +1,12 @@
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
-import type { Catalog, Plan } from './catalog.ts';
+import type { Catalog } from './catalog.ts';
+import { choosePlan, chooseSoftware } from './choose-plan.ts';
 import { parseDurationMs } from './duration.ts';
 import { type MaintenanceWindow, maintenanceWindowShape, windowProblem } from './maintenance-window.ts';
 import { bad, good, type Parsed } from './parsed.ts';
 import { parameterProblem } from './postgresql-parameters.ts';
+import { show } from './show.ts';
 
 /** The largest document that is read; etcd itself refuses requests above 1.5 MiB. */
 export const maxDocumentBytes = 256 * 1024;
@@ -29,6 +31,10 @@ export const instanceSpecShape = z.object({
   /** Instead of the plan's. */
   memory_mb: z.number().optional(),
   cpus: z.number().optional(),
+  /** Major version of PostgreSQL, the plan's or the document's; absent: what cells have by default. */
+  version: z.string().optional(),
+  /** What nodes are containers of, the plan's or the document's; absent: what cells were given. */
+  image: z.string().optional(),
   /** When nodes may be restarted; always when absent. */
   maintenance_windows: z.array(maintenanceWindowShape).optional(),
   /** Others made it: pgherd gives it a port and a state, and leaves its members alone. */
@@ -60,6 +66,8 @@ const documentShape = z.strictObject({
       synchronous: z.boolean().optional(),
       'memory-mb': z.number().int().min(64).max(4_194_304).optional(),
       cpus: z.number().min(0.05).max(1024).optional(),
+      version: z.union([z.string(), z.number()]).optional(),
+      image: z.string().optional(),
       'maintenance-windows': z.array(maintenanceWindowShape).max(50).optional(),
       'deletion-grace': z.union([z.string().max(20), z.number().min(0)]).optional(),
     })
@@ -77,13 +85,18 @@ export function parseInstanceSpec(source: string, catalog: Catalog): Parsed<Inst
   const result = documentShape.safeParse(value.value);
   if (!result.success) return bad(result.error.issues.map((issue) => describe(issue, value.value)).join('; '));
   const document = result.data;
-  const plan = resolvePlan(document.plan_id, document.plan, document.service_id, catalog);
+  const plan = choosePlan(document.plan_id, document.plan, document.service_id, catalog);
   if (!plan.ok) return plan;
+  if (document.adopted && document.hibernated) {
+    return bad('hibernated is true, but adopted too: pgherd does not stop what others run');
+  }
   const parameters = document.parameters ?? {};
   for (const [name, parameter] of Object.entries(parameters.postgresql ?? {})) {
     const problem = parameterProblem(name, parameter);
     if (problem) return bad(`parameters.postgresql.${name} is ${show(parameter)}: ${problem}`);
   }
+  const software = chooseSoftware(parameters, plan.value);
+  if (!software.ok) return software;
   const window = firstWindowProblem(parameters['maintenance-windows']);
   if (window !== undefined) return bad(window);
   const graceSeconds = parseGrace(parameters['deletion-grace']);
@@ -104,6 +117,7 @@ export function parseInstanceSpec(source: string, catalog: Catalog): Parsed<Inst
     paused: document.paused ?? false,
     ...(parameters['memory-mb'] !== undefined && { memory_mb: parameters['memory-mb'] }),
     ...(parameters.cpus !== undefined && { cpus: parameters.cpus }),
+    ...software.value,
     ...(parameters['maintenance-windows'] && { maintenance_windows: parameters['maintenance-windows'] }),
     ...(document.adopted === true && { adopted: true }),
     ...(document.hibernated === true && { hibernated: true }),
@@ -149,25 +163,6 @@ function parseYaml(source: string): Parsed<Record<string, unknown>> {
   return good(value as Record<string, unknown>);
 }
 
-function resolvePlan(
-  planId: string | undefined,
-  name: string | undefined,
-  serviceId: string | undefined,
-  catalog: Catalog,
-): Parsed<Plan> {
-  if (serviceId !== undefined && serviceId !== catalog.service_id) {
-    return bad(`service_id is ${show(serviceId)}: this herd offers ${catalog.service_id}`);
-  }
-  const allowed = `use one of ${catalog.plans.map((plan) => `${plan.name} (${plan.plan_id})`).join(', ')}`;
-  if (planId === undefined && name === undefined) return bad(`plan is missing: ${allowed}`);
-  const byId = planId === undefined ? undefined : catalog.plans.find((plan) => plan.plan_id === planId);
-  if (planId !== undefined && !byId) return bad(`plan_id is ${show(planId)}: ${allowed}`);
-  const byName = name === undefined ? undefined : catalog.plans.find((plan) => plan.name === name);
-  if (name !== undefined && !byName) return bad(`plan is ${show(name)}: ${allowed}`);
-  if (byId && byName && byId !== byName) return bad(`plan_id ${show(planId)} and plan ${show(name)} differ: give one`);
-  return good((byId ?? byName) as Plan);
-}
-
 function describe(issue: z.core.$ZodIssue, document: unknown): string {
   const where = issue.path.join('.') || 'document';
   if (issue.code === 'unrecognized_keys') {
@@ -187,9 +182,4 @@ function expectation(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type') return `${issue.expected} is expected`;
   if (issue.code === 'invalid_union') return 'a string, a number or true/false is expected';
   return issue.message;
-}
-
-function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

@@ -41,6 +41,8 @@ const observedShape = z.object({
   catching_up: z.array(z.string().transform((id) => id as NodeId)).optional(),
   /** Of the process on the cell that all others of the node end with: for people who look for it there. */
   pid: z.number().int().optional(),
+  /** Major version of the PostgreSQL that runs. */
+  postgresql_version: z.string().optional(),
   /** True when Patroni waits for a restart to apply a parameter. */
   pending_restart: z.boolean().optional(),
 });

@@ -49,6 +49,8 @@ const stateShape = z.object({
   ),
   /** create_revision of the document, decimal: tells an instance from a later one of the same name. */
   uid: z.string(),
+  /** When the controller first saw the instance, ISO 8601; stays while it is deleted and through a restoration. */
+  created_at: z.string().optional(),
   /** mod_revision of the document that this state speaks of, decimal. */
   observed_generation: z.string(),
   /** The spec in force: the last one that was accepted. */
@@ -63,6 +65,8 @@ const stateShape = z.object({
   unwell: z.array(z.object({ node: z.string().transform((id) => id as NodeId), since: z.string() })).optional(),
   /** When replicas were built anew: the last ones. */
   repairs: z.array(z.string()).optional(),
+  /** Major version of PostgreSQL that its data are of, once a node has told; never changes. */
+  postgresql_version: z.string().optional(),
   leader: z.string().optional(),
   /** host:port that clients connect to. */
   endpoint: z.string().optional(),

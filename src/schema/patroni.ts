@@ -35,6 +35,9 @@ const memberShape = z.object({
 export type Member = z.infer<typeof memberShape>;
 export const parseMember = (text: string): Parsed<Member> => parseJson(text, memberShape);
 
+/** Patroni's words for a PostgreSQL that should run and does not: `start failed`, `restart failed`, `crashed`, `initdb failed`, … */
+export const isBroken = (state: string): boolean => /failed|crashed/.test(state);
+
 export const isPrimaryRole = (role: string): boolean => role === 'master' || role === 'primary';
 
 /** `host:port` of a member's `conn_url` or `api_url`, undefined when there is none. */

@@ -7,6 +7,8 @@ export function printInstanceSpec(spec: InstanceSpec): string {
     'node-count': spec.node_count,
     ...(spec.memory_mb !== undefined && { 'memory-mb': spec.memory_mb }),
     ...(spec.cpus !== undefined && { cpus: spec.cpus }),
+    ...(spec.version !== undefined && { version: spec.version }),
+    ...(spec.image !== undefined && { image: spec.image }),
     ...(spec.maintenance_windows && { 'maintenance-windows': spec.maintenance_windows }),
     ...(spec.deletion_grace_seconds !== undefined && { 'deletion-grace': `${spec.deletion_grace_seconds}s` }),
     ...spec.pool,

@@ -308,6 +308,30 @@ describe('CellAgent', () => {
     expect(await here.report('a')).to.include({ state: 'running', spec_hash: 'h2', restarts: 1 });
   });
 
+  it('lets a node run on while its image is on its way, and restarts it when it is here', async () => {
+    await untilStarted('a');
+    here.runtime.unready.set('a', { state: 'fetching' });
+    await here.assign('a', { spec_hash: 'h2' });
+    expect(here.takeCalls()).to.deep.equal([]);
+    expect(await here.report('a')).to.include({ state: 'running', spec_hash: 'h1' });
+    expect(await here.report('a')).to.not.have.property('last_error');
+    here.runtime.unready.delete('a');
+    await here.clock.advance(2000);
+    await here.settle();
+    expect(here.takeCalls()).to.deep.equal(['stop a', 'prove a', 'settle a', 'start a']);
+  });
+
+  it('does not stop a node that could not be started again, says why, and forgets it with the next order', async () => {
+    await untilStarted('a');
+    here.runtime.unready.set('a', { state: 'impossible', why: 'there is no such image' });
+    await here.assign('a', { spec_hash: 'h2' });
+    expect(here.takeCalls()).to.deep.equal([]);
+    expect(await here.report('a')).to.include({ state: 'running', last_error: 'there is no such image' });
+    await here.assign('a', { spec_hash: 'h1' });
+    expect(here.takeCalls()).to.deep.equal([]);
+    expect(await here.report('a')).to.not.have.property('last_error');
+  });
+
   describe('when a node ends by itself', () => {
     const leader = leaderKey('i' as InstanceId);
 

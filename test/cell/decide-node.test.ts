@@ -80,13 +80,29 @@ describe('decideNode()', () => {
       { do: 'wait', ms: 5000 },
     ],
     ['nor when nobody ordered it', { observed: true, sight: unknown }, { do: 'wait', ms: 5000 }],
+    [
+      'lets a node run on that could not be started as ordered',
+      { assignment: changed, observed: true, sight: running, heldUntilMs: 3000 },
+      { do: 'wait', ms: 2000 },
+    ],
+    [
+      'does not start a node whose image is on its way',
+      { assignment: run, observed: true, sight: stopped, heldUntilMs: 3000 },
+      { do: 'wait', ms: 2000 },
+    ],
+    [
+      'removes a node that could not be restarted',
+      { assignment: remove, observed: true, sight: running, heldUntilMs: 3000 },
+      { do: 'stop', why: 'removed' },
+    ],
     ['leaves a running node alone whose order cannot be read', { assignment: unreadable, sight: running }, nothing],
     ['keeps a stopped node whose order cannot be read', { assignment: unreadable, sight: stopped }, nothing],
     ['starts nothing on an order that cannot be read', { assignment: unreadable, observed: true }, nothing],
   ];
   for (const [what, view, action] of cases) {
     it(what, () => {
-      const whole = { assignment: undefined, observed: false, sight: absent, notBeforeMs: -Infinity, ...view };
+      const never = { notBeforeMs: -Infinity, heldUntilMs: -Infinity };
+      const whole = { assignment: undefined, observed: false, sight: absent, ...never, ...view };
       expect(decideNode(whole, 1000)).to.deep.equal(action);
     });
   }

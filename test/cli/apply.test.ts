@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { writeMixedHerd } from '../fixtures/herd.ts';
 import { pgherd, testWorld } from '../fixtures/world.ts';
 
 describe('pgherd apply', () => {
@@ -26,6 +27,21 @@ describe('pgherd apply', () => {
     expect(code).to.equal(1);
     expect(err).to.include('nothing was applied').and.include('standard input: f2: plan is "huge"');
     expect(world.keyspace.revision).to.equal(1n);
+  });
+
+  it('writes none of the documents when one asks for another major version than its data are of', async () => {
+    const world = testWorld({
+      stdin: 'id: f9\nplan: small\n---\nid: example\nplan: standard\nparameters: {version: 16}\n',
+    });
+    writeMixedHerd(world.keyspace);
+    const key = '/service/example/state';
+    const state = JSON.parse(world.keyspace.get(key)?.value ?? '');
+    const value = JSON.stringify({ ...state, postgresql_version: '15' });
+    world.keyspace.txn({ if: [], then: [{ type: 'put', key, value }] });
+    const { code, err } = await pgherd(world, 'apply -f -');
+    expect(code).to.equal(1);
+    expect(err).to.include('nothing was applied: standard input: example: parameters.version is 16, but the data');
+    expect(world.keyspace.get('/serviceinstances/f9')).to.equal(undefined);
   });
 
   it('writes nothing with --dry-run', async () => {

@@ -27,9 +27,12 @@ describe('ServiceManager', () => {
     rmSync(dir, { recursive: true });
   });
 
-  it('says that the daemon is up, that it lives, and that it stops, and passes nothing else on', async () => {
+  it('says once the daemon is up, that it lives, and that it stops, and passes nothing else on', async () => {
     const env = { PATH: `${dir}:/usr/bin:/bin`, NOTIFY_SOCKET: '/n', WATCHDOG_USEC: '30000', SECRET: 'x' };
-    const running = new ServiceManager(env, systemClock, logger).run(stop.signal);
+    const manager = new ServiceManager(env, systemClock, logger);
+    const running = manager.run(stop.signal);
+    expect(said()).to.deep.equal(['']);
+    manager.ready();
     await until('fed twice', () => said().filter((line) => line === 'WATCHDOG=1 /n ').length >= 2);
     stop.abort();
     await running;
@@ -41,9 +44,9 @@ describe('ServiceManager', () => {
   it('says nothing where systemd does not run it, and goes on where it cannot be told', async () => {
     await new ServiceManager({ PATH: dir }, systemClock, logger).run(stop.signal);
     expect(said()).to.deep.equal(['']);
-    const running = new ServiceManager({ PATH: '/nonexistent', NOTIFY_SOCKET: '/n' }, systemClock, logger).run(
-      stop.signal,
-    );
+    const manager = new ServiceManager({ PATH: '/nonexistent', NOTIFY_SOCKET: '/n' }, systemClock, logger);
+    manager.ready();
+    const running = manager.run(stop.signal);
     await until('a warning', () => lines.length > 0);
     stop.abort();
     await running;

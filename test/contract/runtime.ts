@@ -68,6 +68,15 @@ export function runtimeContract(tested: () => RuntimeUnderTest): void {
     expect(changes).to.include(node);
   });
 
+  it('readiness() says that the node can be started as it was, and why not when it is to have other software', async () => {
+    expect(await runtime.readiness(assignment)).to.deep.equal({ state: 'ready' });
+    if (runtime.name === 'simulated') return;
+    const { patroni } = await whenPrimary();
+    expect(patroni?.postgresqlVersion).to.equal('15');
+    expect(runtime.postgresqlVersions).to.include('15');
+    expect(await runtime.readiness({ ...assignment, postgresql_version: '15' })).to.deep.equal({ state: 'ready' });
+  });
+
   it('adopt() takes over a node that an earlier agent left running', async () => {
     const before = await whenPrimary();
     await runtime.complete(node);

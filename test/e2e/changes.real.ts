@@ -1,69 +1,19 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import pg from 'pg';
+import { says, stateOf } from '../fixtures/observed-state.ts';
+import { OperatingPage } from '../fixtures/operating-page.ts';
 import { type Herd, startHerd } from '../fixtures/real-herd.ts';
+import { sql } from '../fixtures/sql.ts';
+import { until } from '../fixtures/until.ts';
 import { Writer } from '../fixtures/writer.ts';
-
-interface State {
-  readonly allocated_port: number;
-  readonly leader?: string;
-  readonly nodes: { readonly node_id: string; readonly backend_id: string }[];
-}
-
-/** The commands of a page of the operating guide, run as they stand there; `end` fails if one was left out. */
-class Page {
-  readonly #herd: Herd;
-  readonly #name: string;
-  readonly #left: Set<string>;
-
-  constructor(herd: Herd, name: string) {
-    this.#herd = herd;
-    this.#name = name;
-    const text = readFileSync(new URL(`../../../docs/operating/${name}`, import.meta.url), 'utf8');
-    this.#left = new Set([...text.matchAll(/^\$ pgherd (.+)$/gm)].map(([, command]) => command as string));
-  }
-
-  /** Runs a command that the page has; files are those of the herd's directory. */
-  async run(command: string): Promise<string> {
-    expect(this.#left.delete(command), `docs/operating/${this.#name} has: ${command}`).to.equal(true);
-    const words = command
-      .split(' ')
-      .map((word) => (/\.(json|key|snapshot)$/.test(word) ? join(this.#herd.dir, word) : word));
-    return this.#herd.run(...words);
-  }
-
-  end(): void {
-    expect([...this.#left], `commands of docs/operating/${this.#name} that were not run`).to.deep.equal([]);
-  }
-}
 
 describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL and HAProxy', function () {
   this.timeout(180_000);
   let herd: Herd;
   const document = { plan: 'test', parameters: { 'node-count': 2, 'deletion-grace': '1h' } };
 
-  const state = async (): Promise<State> => JSON.parse(await herd.run('get', 'instances', 'f1', '-o', 'json')).state;
-
-  const sql = async <Row extends pg.QueryResultRow>(uri: string, text: string): Promise<Row[]> => {
-    const client = new pg.Client({ connectionString: uri, connectionTimeoutMillis: 3000 });
-    await client.connect();
-    try {
-      return (await client.query<Row>(text)).rows;
-    } finally {
-      await client.end();
-    }
-  };
-  /** Waits until a look gives something. */
-  const eventually = async <T>(what: string, look: () => Promise<T | undefined>): Promise<T> => {
-    const deadlineMs = performance.now() + 90_000;
-    for (;;) {
-      const found = await look().catch(() => undefined);
-      if (found !== undefined) return found;
-      if (performance.now() > deadlineMs) throw new Error(`${what} did not come about; logs: ${herd.dir}`);
-      await new Promise((resolve) => setTimeout(resolve, 300));
-    }
-  };
+  const state = () => stateOf(herd, 'f1');
 
   before(async () => {
     herd = await startHerd({ cells: 3, firstPort: 26600, network: 45 });
@@ -72,7 +22,7 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
   after(() => herd?.stop());
 
   it('restores every acknowledged write on the same nodes and port when a deletion under load is undone', async () => {
-    const page = new Page(herd, 'deleted-by-mistake.md');
+    const page = new OperatingPage(herd, 'deleted-by-mistake.md');
     const before = await state();
     const uri = await herd.uri('f1');
     const writer = await new Writer(uri, { everyMs: 10 }).start();
@@ -95,15 +45,12 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
     const before = await state();
     const uri = await herd.uri('f1');
     const writer = await new Writer(uri, { everyMs: 20 }).start();
-    const page = new Page(herd, 'changing.md');
+    const page = new OperatingPage(herd, 'changing.md');
     const bad = { ...document, parameters: { ...document.parameters, postgresql: { shared_buffers: '4000GB' } } };
     writeFileSync(join(herd.dir, 'new.json'), JSON.stringify(bad));
     expect(await page.run('apply --id f1 -f new.json --dry-run')).to.match(/restart replica [\s\S]*switch over from/);
     await page.run('apply --id f1 -f new.json');
-    await eventually('the stop', async () => {
-      const { conditions } = (await state()) as unknown as { conditions: { type: string; reason: string }[] };
-      return conditions.find(({ type, reason }) => type === 'Degraded' && reason === 'RolloutStopped');
-    });
+    await says(herd, 'f1', 'Degraded', 'RolloutStopped');
     expect(await page.run('describe f1')).to.match(/Rollout stopped at .*`pgherd rollback f1`/);
     expect((await state()).leader).to.equal(before.leader);
     await writer.nextAck();
@@ -117,7 +64,7 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
   });
 
   it('brings every instance back onto its own data when etcd was wiped, without a restart of PostgreSQL', async () => {
-    const page = new Page(herd, 'etcd-lost.md');
+    const page = new OperatingPage(herd, 'etcd-lost.md');
     writeFileSync(join(herd.dir, 'herd.key'), 'a secret of a good many characters');
     await page.run('snapshot save herd.snapshot --key-file herd.key');
     expect(await page.run('snapshot show herd.snapshot --key-file herd.key')).to.include('1 documents');
@@ -131,10 +78,12 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
     mkdirSync(herd.etcd.dataDir, { mode: 0o700 });
     await herd.etcd.start();
     for (const controller of herd.controllers) if (!controller.isRunning) controller.start();
-    await eventually('cells that see that the store is not theirs', async () => {
-      const cells = (await herd.pairs('/cells/registered/')).filter(([, value]) => value.includes('"problem"'));
-      return cells.length === herd.cells.length ? cells : undefined;
-    });
+    const problems = async () => {
+      // Cells and etcd come back at the same time: a look may find nobody.
+      const cells = await herd.pairs('/cells/registered/').catch(() => []);
+      return cells.filter(([, value]) => value.includes('"problem"')).length === herd.cells.length;
+    };
+    await until('cells that see that the store is not theirs', problems, { withinMs: 90_000, everyMs: 300 });
     expect((await sql(uri, 'select x from after_the_snapshot'))[0], 'routes stay').to.deep.equal({ x: 42 });
 
     expect(await page.run('snapshot restore herd.snapshot --key-file herd.key')).to.include('1 instances restored');

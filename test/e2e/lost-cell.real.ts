@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
 import type { Daemon } from '../fixtures/process.ts';
-import { commandLine, killAll } from '../fixtures/processes.ts';
+import { commandLine, killAll, signalAll } from '../fixtures/processes.ts';
 import { type Herd, startHerd } from '../fixtures/real-herd.ts';
 import { until } from '../fixtures/until.ts';
 import { Writer } from '../fixtures/writer.ts';
@@ -108,9 +108,9 @@ describe('losing and draining cells, on real Patroni under write load', function
     const replica = nodes.find(({ node_id }) => node_id !== leader) as Node;
     const cell = replica.backend_id;
     const asleep = databasesOf(cell);
-    for (const pid of [daemonOf(cell).pid, ...asleep]) signal(pid, 'SIGSTOP');
+    signalAll([daemonOf(cell).pid, ...asleep], 'SIGSTOP');
     await settled(cell);
-    for (const pid of [...asleep, daemonOf(cell).pid]) signal(pid, 'SIGCONT');
+    signalAll([...asleep, daemonOf(cell).pid], 'SIGCONT');
     await until(`${cell} stopped its old node`, () => databasesOf(cell).length === 0, { withinMs: 60_000 });
     await reportsGone(cell);
     expect(trashOf(cell).some((name) => name.startsWith(replica.node_id))).to.equal(true);
@@ -135,11 +135,3 @@ describe('losing and draining cells, on real Patroni under write load', function
     for (const cell of cells) expect(await herd.run('uncordon', cell)).to.equal(`${cell} takes nodes again\n`);
   });
 });
-
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}

@@ -13,9 +13,11 @@ describe('HttpServer', () => {
   async function start(options: Partial<HttpServerOptions> = {}): Promise<void> {
     registry = new Registry();
     stop = new AbortController();
-    const server = new HttpServer({ host: '127.0.0.1', port: 0, registry, logger, ...options });
+    let server!: HttpServer;
     await new Promise<void>((resolve, reject) => {
-      running = server.run(stop.signal, resolve);
+      const onListening = resolve;
+      server = new HttpServer({ host: '127.0.0.1', port: 0, registry, logger, onListening, ...options });
+      running = server.run(stop.signal);
       running.catch(reject);
     });
     url = server.url;

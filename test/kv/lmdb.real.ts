@@ -84,9 +84,15 @@ describe('kv on lmdb, over time', () => {
     expect(await second.leaseKeepAlive(5n)).to.equal(60n);
   });
 
-  it('has every answered write after kill -9, and no revision twice', async () => {
+  it('has every answered write after kill -9, and no revision twice', () => surviveKills('0'));
+
+  it('has every answered write after kill -9 while segments of the journal go beneath', () => surviveKills('20000'));
+
+  const surviveKills = async (characters: string) => {
     for (let round = 0; round < 3; round += 1) {
-      const child = spawn(process.execPath, [program, 'lmdb', directory], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(process.execPath, [program, 'lmdb', directory, characters], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       const answered = new Map<string, { readonly n: number; readonly revision: bigint }>();
       let highest = 0n;
       try {
@@ -110,7 +116,7 @@ describe('kv on lmdb, over time', () => {
       }
       await stop();
     }
-  });
+  };
 
   it('reads and tells of every revision what a model says', async () => {
     let count = 0;
@@ -130,15 +136,25 @@ describe('kv on lmdb, over time', () => {
     await openIn(directory);
   });
 
-  it('refuses writes on a full disk, keeps what it answered, and goes on when there is room', async () => {
-    const mount = `mount -t tmpfs -o size=40m tmpfs "$0" && exec "$1" "$2" "$0"`;
+  const onFullDisk = async (fillerBytes: number) => {
+    const mount = `mount -t tmpfs -o size=40m tmpfs "$0" && exec "$@" "$0" ${fillerBytes}`;
     const args = ['--user', '--map-root-user', '--mount', 'sh', '-c', mount, directory, process.execPath, fullDisk];
     const { stdout } = await promisify(execFile)('unshare', args, { timeout: 60_000 });
-    const { answered, refusals, readBack, afterRoom, reopened } = JSON.parse(stdout);
+    return JSON.parse(stdout);
+  };
+
+  it('refuses writes on a full disk, keeps what it answered, and goes on when there is room', async () => {
+    const { answered, refusals, readBack, afterRoom, reopened } = await onFullDisk(16 << 20);
     expect(refusals).to.deep.equal(['etcdserver: mvcc: database space exceeded']);
     expect(answered).to.be.above(100);
     expect(readBack).to.equal(answered);
     expect([afterRoom, reopened]).to.deep.equal(['put', answered + 1]);
+  });
+
+  it('refuses writes on a disk that is too full for a journal, and makes it when there is room', async () => {
+    const { answered, refusals, afterRoom, reopened } = await onFullDisk(35 << 20);
+    expect(refusals).to.deep.equal(['etcdserver: mvcc: database space exceeded']);
+    expect([answered, afterRoom, reopened]).to.deep.equal([0, 'put', 1]);
   });
 
   it('answers what comes after its end as a stopped server does', async () => {

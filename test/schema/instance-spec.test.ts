@@ -22,6 +22,25 @@ describe('parseInstanceSpec()', () => {
     expect(parsed.ok && parsed.value.node_count).to.equal(3);
   });
 
+  it('takes version and image of the document, or else of its plan', () => {
+    const [first, ...plans] = defaultCatalog.plans;
+    if (!first) throw new Error('no plan');
+    const digest = `registry.example.com:5000/db/patroni:15.9@sha256:${'0a'.repeat(32)}`;
+    const catalog = { ...defaultCatalog, plans: [{ ...first, version: '15', image: digest }, ...plans] };
+    const software = (source: string) => {
+      const parsed = parseInstanceSpec(source, catalog);
+      if (!parsed.ok) throw new Error(parsed.problem);
+      return [parsed.value.version, parsed.value.image];
+    };
+    expect(software('plan: standard')).to.deep.equal(['15', digest]);
+    expect(software('plan: standard\nparameters: {version: 16, image: "patroni:16"}')).to.deep.equal([
+      '16',
+      'patroni:16',
+    ]);
+    expect(software('plan: small')).to.deep.equal([undefined, undefined]);
+    expect(software('plan: small\nparameters: {version: "17"}')).to.deep.equal(['17', undefined]);
+  });
+
   const refusals: [name: string, source: string, ...words: string[]][] = [
     ['no YAML', '{a: [', 'not YAML'],
     ['a list', '- plan', 'a mapping of fields is expected'],
@@ -35,8 +54,24 @@ describe('parseInstanceSpec()', () => {
     ['node-count 10^9', 'plan: small\nparameters: {node-count: 1000000000}', 'is 1000000000', 'from 1 to 16'],
     ['a string as node-count', 'plan: small\nparameters: {node-count: "3"}', 'is "3"', 'whole number'],
     ['wrong types', 'plan: small\npaused: 3', 'paused is 3', 'boolean is expected'],
+    [
+      'an adopted cluster that hibernates',
+      'plan: small\nadopted: true\nhibernated: true',
+      'does not stop what others run',
+    ],
     ['an unknown field', 'plan: small\ncount: 3', 'count: unknown field', 'deletion-protection'],
     ['an unknown parameter', 'plan: small\nparameters: {nodes: 3}', 'parameters.nodes: unknown field', 'node-count'],
+    ['a minor version', 'plan: small\nparameters: {version: 15.4}', 'parameters.version is 15.4', 'a major version'],
+    ['an old version', 'plan: small\nparameters: {version: "9"}', 'parameters.version is "9"', 'from 13 on'],
+    [
+      'no version at all',
+      'plan: small\nparameters: {version: latest}',
+      'parameters.version is "latest"',
+      'for example 15',
+    ],
+    ['an image with a space', 'plan: small\nparameters: {image: "a b"}', 'parameters.image is "a b"', 'for example'],
+    ['an option as image', 'plan: small\nparameters: {image: "--rm"}', 'parameters.image is "--rm"'],
+    ['half a digest', 'plan: small\nparameters: {image: "a@sha256:12"}', 'parameters.image is "a@sha256:12"'],
     ['a parameter of ours', 'plan: small\nparameters: {postgresql: {port: 1}}', 'postgresql.port is 1', 'belongs to'],
     [
       'an alias bomb',

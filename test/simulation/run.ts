@@ -2,12 +2,14 @@ import { expect } from 'chai';
 import { runController } from '../../src/controller/controller-daemon.ts';
 import { createLogger } from '../../src/engine/logger.ts';
 import { Registry } from '../../src/engine/metrics.ts';
+import { desiredStateKey } from '../../src/schema/desired-state.ts';
 import { type CellId, type InstanceId, instanceOfNode, type NodeId } from '../../src/schema/ids.ts';
+import { type ObservedState, stateKey } from '../../src/schema/observed-state.ts';
 import { leaderKey } from '../../src/schema/patroni.ts';
 import { shape } from '../controller/support/shape.ts';
 import { Simulation } from '../controller/support/simulation.ts';
 import { World } from '../controller/support/world.ts';
-import { Promises } from './promises.ts';
+import { Promises } from './promises/promises.ts';
 import { seedEverything, seeded } from './random.ts';
 import { SimClock } from './sim-clock.ts';
 import { type Faults, SimStore } from './sim-store.ts';
@@ -24,16 +26,23 @@ interface ControllerUnderTest {
   readonly ended: Promise<unknown>;
 }
 
+const upgraded = (document: { readonly parameters?: object }): object => ({
+  ...document,
+  parameters: { ...document.parameters, version: 16 },
+});
+
 /** A whole control plane in this process: real controllers on a store in memory, simulated cells, Patroni and router. */
 export class Run {
   readonly clock = new SimClock();
   readonly world = new World();
   readonly simulation = new Simulation(this.world);
-  readonly promises = new Promises(this.simulation);
+  readonly promises: Promises;
   readonly #faults: Faults = { unreliable: false, lossy: false };
   readonly #random: () => number;
   readonly #controllers: ControllerUnderTest[] = [];
   readonly #lost = new Set<CellId>();
+  /** Their agents are gone, and what they run runs on. */
+  readonly #silent = new Set<CellId>();
   readonly #graceMs: number;
   #compacted = 0n;
   #wasLossy = false;
@@ -45,6 +54,7 @@ export class Run {
     seedEverything(seed);
     this.#random = seeded(seed ^ 0xfa17);
     this.#graceMs = seed % 2 === 0 ? 0 : 24 * 3_600_000;
+    this.promises = new Promises(this.simulation, this.clock, this.#graceMs);
     for (const [cell, zone] of Object.entries(zones)) this.world.cell(cell, zone);
   }
 
@@ -73,6 +83,13 @@ export class Run {
         return world.apply(step[1], step[2]);
       case 'pause':
         return world.apply(step[1], { ...step[2], paused: true });
+      case 'upgrade': {
+        // Of data that there are: refused, for ever.
+        const state = world.json<Partial<ObservedState>>(stateKey(step[1] as InstanceId));
+        if (!world.text(desiredStateKey(step[1] as InstanceId))) return;
+        if (state?.postgresql_version === undefined || state.deleting) return;
+        return world.apply(step[1], upgraded(step[2]));
+      }
       case 'break':
         return world.apply(step[1], '{a: [');
       case 'delete':
@@ -94,8 +111,14 @@ export class Run {
         return;
       }
       case 'lose':
-        if (!this.#lost.has(step[1] as CellId)) simulation.loseCell(step[1] as CellId);
+        if (!this.#isThere(step[1] as CellId)) return;
+        simulation.loseCell(step[1] as CellId);
         this.#lost.add(step[1] as CellId);
+        return;
+      case 'silence':
+        if (!this.#isThere(step[1] as CellId)) return;
+        simulation.silenceCell(step[1] as CellId);
+        this.#silent.add(step[1] as CellId);
         return;
       case 'return':
         return this.#return(step[1] as CellId);
@@ -165,7 +188,12 @@ export class Run {
     for (const { store } of this.#alive()) store.reconnect();
   }
 
+  #isThere(cell: CellId): boolean {
+    return !this.#lost.has(cell) && !this.#silent.has(cell);
+  }
+
   #return(cell: CellId): void {
+    if (this.#silent.delete(cell)) this.simulation.unsilenceCell(cell, zones[cell] as string);
     if (this.#lost.delete(cell)) this.simulation.returnCell(cell, zones[cell] as string);
   }
 
@@ -195,7 +223,14 @@ export class Run {
       }
     };
     const store = new SimStore({ clock, keyspace: world.keyspace, faults: this.#faults, random: this.#random, onTxn });
-    const logger = createLogger({ level: 'fatal', format: 'json', destination: { write: () => {} } });
+    const write = (line: string) => {
+      try {
+        promises.secrets.tells('a log', line);
+      } catch (error) {
+        this.#failure ??= error;
+      }
+    };
+    const logger = createLogger({ level: 'info', format: 'json', destination: { write } });
     const controller: ControllerUnderTest = {
       store,
       stop,
@@ -229,7 +264,7 @@ export class Run {
       store.reconnect();
     }
     simulation.broken.clear();
-    for (const cell of [...this.#lost]) this.#return(cell);
+    for (const cell of [...this.#lost, ...this.#silent]) this.#return(cell);
     for (const cell of Object.keys(zones)) world.delete(`/cells/maintenance/${cell}`);
     this.#ensureController();
     // What nobody told is found by the audit of every informer, within half an hour.

@@ -2,9 +2,9 @@ import { seeded } from './random.ts';
 
 /** One thing that happens in a simulated herd. */
 export type Step =
-  | readonly [what: 'apply' | 'pause', id: string, document: object]
+  | readonly [what: 'apply' | 'pause' | 'upgrade', id: string, document: object]
   | readonly [what: 'break' | 'delete', id: string]
-  | readonly [what: 'cell' | 'lose' | 'return' | 'cordon' | 'drain' | 'forget' | 'uncordon', cell: string]
+  | readonly [what: 'cell' | 'lose' | 'silence' | 'return' | 'cordon' | 'drain' | 'forget' | 'uncordon', cell: string]
   | readonly [what: 'patroni' | 'cannotFollow' | 'heals', id: string]
   | readonly [what: 'kill', node: number]
   | readonly [what: 'router' | 'round' | 'compact' | 'unreliable' | 'lossy' | 'reliable' | 'standby']
@@ -25,18 +25,20 @@ const onId =
   (what: 'break' | 'delete' | 'patroni' | 'cannotFollow' | 'heals') =>
   (random: () => number): Step => [what, pick(random, ids)];
 const onCell =
-  (what: 'cell' | 'lose' | 'return' | 'cordon' | 'drain' | 'forget' | 'uncordon') =>
+  (what: 'cell' | 'lose' | 'silence' | 'return' | 'cordon' | 'drain' | 'forget' | 'uncordon') =>
   (random: () => number): Step => [what, pick(random, cells)];
 
 const choices: readonly Choice[] = [
   [6, (random) => ['apply', pick(random, ids), document(random)]],
   [1, (random) => ['pause', pick(random, ids), document(random)]],
+  [1, (random) => ['upgrade', pick(random, ids), document(random)]],
   [1, onId('break')],
   [2, onId('delete')],
   [8, onCell('cell')],
   [6, onId('patroni')],
   [3, (random) => ['kill', between(random, 0, 20)]],
   [3, onCell('lose')],
+  [2, onCell('silence')],
   [3, onCell('return')],
   [1, onCell('cordon')],
   [3, onCell('drain')],
@@ -69,6 +71,7 @@ export function document(random: () => number): object {
       'node-count': between(random, 1, 5),
       synchronous: random() < 0.2,
       ...(pool && { cells: pool }),
+      ...(random() < 0.25 && { image: pick(random, ['patroni:15', 'patroni:15.9']) }),
       postgresql: random() < 0.3 ? { max_connections: pick(random, [50, 200]) } : {},
     },
   };

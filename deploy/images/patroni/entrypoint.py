@@ -16,13 +16,14 @@ Environment:
     PGHERD_LOOKUP_SECONDS    the limit; default 60
     PGHERD_CONFIG            Patroni's configuration, which also says how etcd is reached
 
-Exit codes: 3 no binding within the limit, 4 the configuration cannot be used.
+Exit codes: 3 no binding within the limit, 4 the configuration cannot be used, 5 the data are of another major version.
 """
 import base64
 import json
 import os
 import signal
 import ssl
+import subprocess
 import sys
 import time
 import urllib.error
@@ -93,6 +94,19 @@ def look_up(etcd, key, port, deadline, limit):
         time.sleep(POLL_SECONDS)
 
 
+def check_version(section):
+    """Refuses data of another major version, which this PostgreSQL would only fail to start on again and again."""
+    try:
+        with open(os.path.join(section['data_dir'], 'PG_VERSION'), encoding='ascii') as file:
+            data = file.read().strip()
+    except OSError:
+        return
+    program = os.path.join(section['bin_dir'], 'postgres')
+    image = subprocess.run([program, '--version'], stdout=subprocess.PIPE, check=True).stdout.decode().split()[2]
+    if image.split('.')[0] != data:
+        give_up(5, 'the data are of PostgreSQL %s, but this image has %s' % (data, image))
+
+
 def say(text):
     print('pgherd-node: ' + text, file=sys.stderr, flush=True)
 
@@ -110,7 +124,9 @@ def main():
     config = environment.get('PGHERD_CONFIG', '/etc/pgherd/patroni.json')
     try:
         with open(config, encoding='utf-8') as file:
-            etcd = Etcd(json.load(file)['etcd3'])
+            patroni = json.load(file)
+        etcd = Etcd(patroni['etcd3'])
+        check_version(patroni['postgresql'])
         own = '%s/%s/%s:%s' % (
             environment.get('PGHERD_ROOT', ''),
             environment['PGHERD_IMAGE'],
@@ -119,7 +135,7 @@ def main():
         )
         limit = float(environment.get('PGHERD_LOOKUP_SECONDS', '60'))
         published = dict(pair.split('=') for pair in environment.get('PGHERD_PUBLISHED', '').split())
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, LookupError, subprocess.SubprocessError) as error:
         give_up(4, 'cannot start without a usable configuration: %s: %s' % (type(error).__name__, error))
     deadline = time.monotonic() + limit
     postgresql, api = (

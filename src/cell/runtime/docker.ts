@@ -13,7 +13,7 @@ import { DataDirectory } from './process/data-directory.ts';
 import { DirectoryInUseError } from './process/directory-lock.ts';
 import type { NodePortRange } from './process/ports.ts';
 import { linuxProcessTable } from './process-table.ts';
-import type { NodeOrder, NodeSight, Proof, Runtime } from './runtime.ts';
+import type { NodeOrder, NodeSight, Proof, Readiness, Runtime } from './runtime.ts';
 
 /** How the docker runtime is set up. */
 export interface DockerRuntimeOptions extends ContainerSettings {
@@ -40,6 +40,7 @@ const reconnectMs = 1_000;
  */
 export class DockerRuntime implements Runtime {
   readonly name = 'docker';
+  readonly takesImages = true;
   readonly #options: DockerRuntimeOptions;
   readonly #directory: DataDirectory;
   readonly #engine: Engine;
@@ -76,6 +77,15 @@ export class DockerRuntime implements Runtime {
 
   get problem(): string | undefined {
     return this.#directoryProblem ?? this.#engineProblem ?? this.#images.problem;
+  }
+
+  get postgresqlVersions(): readonly string[] | undefined {
+    const version = this.#images.postgresql;
+    return version === undefined ? undefined : [version];
+  }
+
+  readiness(order: NodeOrder['assignment']): Promise<Readiness> {
+    return this.#nodes.get(order.node)?.readiness(order) ?? this.#images.readiness(order, undefined);
   }
 
   onChange(handler: (node: NodeId) => void): void {

@@ -1,3 +1,4 @@
+import type { Assignment } from '../../schema/assignment.ts';
 import type { NodeId } from '../../schema/ids.ts';
 import type { EtcdStoreOptions } from '../../store/etcd.ts';
 import type { Clock } from '../../time/clock.ts';
@@ -6,9 +7,10 @@ import { DataDirectory } from './process/data-directory.ts';
 import { DirectoryInUseError } from './process/directory-lock.ts';
 import { NodeDirectory, type NodeRecord } from './process/node-directory.ts';
 import { defaultNodePorts, type NodePortRange, Ports } from './process/ports.ts';
+import { installedVersions, processReadiness } from './process/postgresql-versions.ts';
 import { type NodeSurroundings, ProcessNode } from './process/process-node.ts';
 import { linuxProcessTable } from './process-table.ts';
-import type { NodeOrder, NodeSight, Proof, Runtime } from './runtime.ts';
+import type { NodeOrder, NodeSight, Proof, Readiness, Runtime } from './runtime.ts';
 
 /** How the process runtime is set up. */
 export interface ProcessRuntimeOptions {
@@ -39,6 +41,7 @@ export const defaultTrashRetentionMs = 7 * 24 * 3_600_000;
  */
 export class ProcessRuntime implements Runtime {
   readonly name = 'process';
+  readonly takesImages = false;
   readonly #options: ProcessRuntimeOptions;
   readonly #directory: DataDirectory;
   readonly #ports: Ports;
@@ -52,6 +55,7 @@ export class ProcessRuntime implements Runtime {
   #problem: string | undefined;
   #disk: Runtime['disk'];
   #trashAtMs = 0;
+  #versions: readonly string[] | undefined;
 
   constructor(options: ProcessRuntimeOptions) {
     this.#options = options;
@@ -61,6 +65,10 @@ export class ProcessRuntime implements Runtime {
 
   get problem(): string | undefined {
     return this.#problem;
+  }
+
+  get postgresqlVersions(): readonly string[] | undefined {
+    return this.#versions;
   }
 
   get disk(): Runtime['disk'] {
@@ -118,6 +126,7 @@ export class ProcessRuntime implements Runtime {
     for (const node of this.#nodes.keys()) this.#handler(node);
     this.#problem = await this.#directory.problem();
     this.#disk = await this.#directory.fullness();
+    this.#versions = await installedVersions(this.#surroundings().programs);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -127,6 +136,7 @@ export class ProcessRuntime implements Runtime {
         if (!this.#adopted) await this.adopt();
         this.#problem = (await this.#directory.problem()) ?? (this.#adopted ? undefined : this.#problem);
         this.#disk = await this.#directory.fullness();
+        this.#versions = await installedVersions(this.#surroundings().programs);
         await this.#emptyTrash();
       }
     } catch (error) {
@@ -143,6 +153,12 @@ export class ProcessRuntime implements Runtime {
     if (clock.monotonic() < this.#trashAtMs) return;
     this.#trashAtMs = clock.monotonic() + Math.min(trashIntervalMs, trashRetentionMs);
     await this.#directory.emptyTrash(trashRetentionMs).catch(() => {});
+  }
+
+  readiness(order: Assignment): Promise<Readiness> {
+    const { programs } = this.#surroundings();
+    const here = this.#nodes.get(order.node);
+    return here ? here.readiness(order) : processReadiness(order, this.#nodeDirectory(order.node).paths.data, programs);
   }
 
   async start(order: NodeOrder): Promise<void> {

@@ -19,6 +19,10 @@ export interface Runtime {
   readonly problem: string | undefined;
   /** The disk that nodes live on, once it is nearly full. */
   readonly disk?: { readonly directory: string; readonly used_percent: number } | undefined;
+  /** Major versions of PostgreSQL that nodes may have here; undefined while nobody knows. */
+  readonly postgresqlVersions: readonly string[] | undefined;
+  /** Whether nodes may be of any container image. */
+  readonly takesImages: boolean;
   /** Finds what earlier agents left here, and takes over the nodes that run. Call once, before everything else. */
   adopt(): Promise<void>;
   /** Supervises until the signal aborts; running nodes run on. */
@@ -28,6 +32,11 @@ export interface Runtime {
   /** The nodes that are not absent. */
   nodes(): Iterable<NodeId>;
   see(node: NodeId): NodeSight;
+  /**
+   * Whether what this assignment needs besides the node's data is here, so that the node can be started, or stopped to be
+   * started anew. What can be fetched is, from the first time that somebody asks.
+   */
+  readiness(assignment: Assignment): Promise<Readiness>;
   /** Starts an absent or stopped node; it then is running, though Patroni may not answer yet. */
   start(order: NodeOrder): Promise<void>;
   /** Stops a running node: politely, after a bounded time surely. Resolves when it is ended: no process is left. */
@@ -48,6 +57,15 @@ export interface Runtime {
   /** Puts the data of a stopped node aside, where a person finds it. */
   discard(node: NodeId): Promise<void>;
 }
+
+/** Whether a node can be started as it was ordered; `impossible` says why not, for people. */
+export type Readiness =
+  | { readonly state: 'ready' }
+  | { readonly state: 'fetching' }
+  | { readonly state: 'impossible'; readonly why: string };
+
+export const ready: Readiness = { state: 'ready' };
+export const impossible = (why: string): Readiness => ({ state: 'impossible', why });
 
 /** Whether it is certain that no process of a node is left. */
 export type Proof = 'proven' | 'unproven';

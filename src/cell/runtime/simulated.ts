@@ -1,5 +1,5 @@
 import type { NodeId } from '../../schema/ids.ts';
-import type { NodeOrder, NodeSight, Proof, Runtime } from './runtime.ts';
+import { type NodeOrder, type NodeSight, type Proof, type Readiness, type Runtime, ready } from './runtime.ts';
 import type { SimulatedHerd } from './simulated/simulated-herd.ts';
 import type { SimulatedNode } from './simulated/simulated-node.ts';
 
@@ -10,6 +10,9 @@ import type { SimulatedNode } from './simulated/simulated-node.ts';
 export class SimulatedRuntime implements Runtime {
   readonly name = 'simulated';
   readonly problem = undefined;
+  // Hollow nodes are as good as any.
+  readonly postgresqlVersions = ['13', '14', '15', '16', '17', '18'];
+  readonly takesImages = true;
   readonly #herd: SimulatedHerd;
   readonly #address: string;
   readonly #nodes: Map<NodeId, SimulatedNode>;
@@ -52,6 +55,10 @@ export class SimulatedRuntime implements Runtime {
     return state === 'ended'
       ? { state, instance, specHash, unexpected, complete: true }
       : { state, instance, specHash };
+  }
+
+  async readiness(): Promise<Readiness> {
+    return ready;
   }
 
   async start({ assignment }: NodeOrder): Promise<void> {

@@ -1,16 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
-import { planEffects } from '../../controller/decide/effects.ts';
+import { type Present, planEffects } from '../../controller/decide/effects.ts';
 import { type Catalog, catalogKey, defaultCatalog, parseCatalog } from '../../schema/catalog.ts';
+import { parseRegistration, registeredKey } from '../../schema/cell.ts';
 import { desiredStateKey } from '../../schema/desired-state.ts';
-import type { InstanceId } from '../../schema/ids.ts';
+import type { CellId, InstanceId } from '../../schema/ids.ts';
 import { type InstanceDocument, parseInstanceDocuments } from '../../schema/instance-documents.ts';
 import { type InstanceSpec, parseInstanceSpec } from '../../schema/instance-spec.ts';
+import type { ObservedState } from '../../schema/observed-state.ts';
 import type { Store } from '../../store/store.ts';
 import { Failure } from '../failure.ts';
 import { optionsOf } from '../global-options.ts';
 import { instanceIdOf } from '../ids.ts';
-import { readInstance } from '../instance.ts';
+import { readInstance, versionConflict } from '../instance.ts';
 import type { Register } from '../register.ts';
 import { withStore } from '../session.ts';
 import type { World } from '../world.ts';
@@ -50,6 +52,7 @@ Examples:
       await withStore(world, options, async (store, signal) => {
         const catalog = await readCatalog(store, signal);
         const accepted = checked(documents, catalog);
+        await checkVersions(store, accepted, signal);
         for (const each of accepted) {
           const outcome = await applyOne(store, each, catalog, options.dryRun === true, signal);
           world.stdout.write(`${each.id} ${outcome}\n`);
@@ -112,6 +115,29 @@ function checked(documents: readonly Named[], catalog: Catalog): Accepted[] {
   return accepted;
 }
 
+/** Refuses what the controller would refuse for the data that there are. */
+async function checkVersions(store: Store, documents: readonly Accepted[], signal: AbortSignal): Promise<void> {
+  const problems: string[] = [];
+  for (const { id, from, spec } of documents) {
+    const problem = versionConflict(await readInstance(store, id, signal), spec);
+    if (problem !== undefined) problems.push(`${from}: ${id}: ${problem}`);
+  }
+  if (problems.length > 0) throw new Failure(`nothing was applied: ${problems.join('; ')}`);
+}
+
+/** The nodes of the state, with what their cells say of themselves. */
+async function withCells(store: Store, state: ObservedState | undefined, signal: AbortSignal): Promise<Present> {
+  const nodes = state?.nodes ?? [];
+  const keys = nodes.map(({ backend_id }) => registeredKey(backend_id as CellId));
+  const { reads } = await store.txn({ if: [], then: keys.map((key) => ({ type: 'get', key })) }, { signal });
+  const cells = reads.map((kv) => (kv ? parseRegistration(kv.value) : undefined));
+  const named = nodes.map((node, at) => {
+    const cell = cells[at];
+    return { ...node, ...(cell?.ok && { cell: cell.value }) };
+  });
+  return { nodes: named, leader: state?.leader };
+}
+
 /** Writes one document, guarded by the revision it was compared with, and says what that does. */
 async function applyOne(
   store: Store,
@@ -125,7 +151,7 @@ async function applyOne(
     const { document, state } = await readInstance(store, id, signal);
     if (document?.value === text) return 'unchanged';
     const seen = state?.ok ? state.value : undefined;
-    const effects = planEffects(seen?.accepted, spec, catalog, seen);
+    const effects = planEffects(seen?.accepted, spec, catalog, await withCells(store, seen, signal));
     const verb = document ? 'configured' : 'created';
     if (dryRun) return [`would be ${verb}`, ...effects.map(({ kind, text }) => `  ${kind}: ${text}`)].join('\n');
     const written = await store.txn(

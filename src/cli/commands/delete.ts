@@ -1,6 +1,4 @@
 import { desiredStateKey } from '../../schema/desired-state.ts';
-import type { InstanceId } from '../../schema/ids.ts';
-import type { ObservedState } from '../../schema/observed-state.ts';
 import type { KeyValue } from '../../store/store.ts';
 import { confirm } from '../confirm.ts';
 import { deletionOrder, isStoppedOrGone } from '../deleted-instance.ts';
@@ -50,7 +48,7 @@ Examples:
         if (!instance.document && !instance.state) throw await noInstance(store, id, signal);
         if (instance.document) {
           refuseProtected(instance);
-          if (!options.yes) await confirm(question(id, instance, options), 'nothing was deleted', world, signal);
+          if (!options.yes) await confirm(question(instance, options), 'nothing was deleted', world, signal);
           const key = desiredStateKey(id);
           const guard = { key, target: 'mod', op: '=', value: instance.document.modRevision } as const;
           const order = options.purge ? [deletionOrder(id, { confirmed: true, purge: true })] : [];
@@ -60,8 +58,7 @@ Examples:
           }
         }
         if (!options.wait) {
-          const grace = instance.state?.ok ? graceOf(instance.state.value) : undefined;
-          world.stdout.write(`${id} is being deleted${options.purge ? '' : whatNext(id, grace)}\n`);
+          world.stdout.write(`${id} is being deleted${options.purge ? '' : whatNext(instance)}\n`);
           return;
         }
         const what = `${id} to be ${options.purge ? 'erased' : 'stopped'}`;
@@ -72,21 +69,30 @@ Examples:
         await waitFor(store, instanceRanges(id), look, { world, options, signal, what, timeoutMs: timeout.value });
         const { state } = await readInstance(store, id, signal);
         const eraseAt = state?.ok ? state.value.deleted?.erase_at : undefined;
-        const kept = eraseAt === undefined ? '' : `; everything is kept until ${eraseAt}: \`pgherd undelete ${id}\``;
+        const rest = isAdopted(instance) ? 'its members run on, its port is kept' : 'everything is kept';
+        const kept = eraseAt === undefined ? '' : `; ${rest} until ${eraseAt}: \`pgherd undelete ${id}\``;
         world.stdout.write(`${id} deleted${kept}\n`);
       });
     });
 };
 
-const graceOf = ({ accepted }: ObservedState): number | undefined => accepted?.deletion_grace_seconds;
+const acceptedOf = ({ state }: InstanceKeys) => (state?.ok ? state.value.accepted : undefined);
 
-function whatNext(id: InstanceId, graceSeconds: number | undefined): string {
+const isAdopted = (instance: InstanceKeys): boolean => acceptedOf(instance)?.adopted === true;
+
+function whatNext(instance: InstanceKeys): string {
+  const graceSeconds = acceptedOf(instance)?.deletion_grace_seconds;
   if (graceSeconds === 0) return '';
   const grace = graceSeconds === undefined ? 'the deletion grace of the herd' : printDuration(graceSeconds * 1000);
-  return `: its nodes stop now, and its data are erased after ${grace}; until then \`pgherd undelete ${id}\` restores it`;
+  const what = isAdopted(instance)
+    ? `its members run on, and its port goes after ${grace}`
+    : `its nodes stop now, and its data are erased after ${grace}`;
+  return `: ${what}; until then \`pgherd undelete ${instance.id}\` restores it`;
 }
 
-function question(id: InstanceId, { state }: InstanceKeys, { purge }: DeleteOptions): string {
+function question(instance: InstanceKeys, { purge }: DeleteOptions): string {
+  const { id, state } = instance;
+  if (isAdopted(instance)) return `Forget adopted instance ${id} and give up its port? Its members run on.`;
   const nodes = state?.ok ? state.value.nodes.length : 0;
   const data = purge ? 'erase all of its data at once' : 'erase its data after its deletion grace';
   return `Delete instance ${id} with ${nodes} ${nodes === 1 ? 'node' : 'nodes'} and ${data}?`;

@@ -8,7 +8,7 @@ import { parseInstanceSpec } from '../../schema/instance-spec.ts';
 import { Failure } from '../failure.ts';
 import { optionsOf } from '../global-options.ts';
 import { instanceIdOf } from '../ids.ts';
-import { noInstance, readInstance } from '../instance.ts';
+import { noInstance, readInstance, versionConflict } from '../instance.ts';
 import type { Register } from '../register.ts';
 import { withStore } from '../session.ts';
 
@@ -27,7 +27,8 @@ export const edit: Register = (program, world) => {
       const key = desiredStateKey(id);
       const editor = world.env['VISUAL'] || world.env['EDITOR'] || 'vi';
       await withStore(world, optionsOf(command), async (store, signal) => {
-        const { document, state } = await readInstance(store, id, signal);
+        const instance = await readInstance(store, id, signal);
+        const { document, state } = instance;
         if (!document && state) throw new Failure(`instance ${id} is deleted: \`pgherd undelete ${id}\` first`);
         if (!document) throw await noInstance(store, id, signal);
         const directory = await mkdtemp(join(tmpdir(), 'pgherd-edit-'));
@@ -45,7 +46,10 @@ export const edit: Register = (program, world) => {
           const { kv } = await store.get(catalogKey, { signal });
           const catalog = kv ? parseCatalog(kv.value) : undefined;
           const spec = parseInstanceSpec(text, catalog?.ok ? catalog.value : defaultCatalog);
-          if (!spec.ok) throw new Failure(`not written, it would be refused: ${spec.problem}; your text is in ${file}`);
+          const problem = spec.ok ? versionConflict(instance, spec.value) : spec.problem;
+          if (problem !== undefined) {
+            throw new Failure(`not written, it would be refused: ${problem}; your text is in ${file}`);
+          }
           const unchanged = { key, target: 'mod', op: '=', value: document.modRevision } as const;
           const put = { type: 'put', key, value: text } as const;
           const written = await store.txn({ if: [unchanged], then: [put], else: [{ type: 'get', key }] }, { signal });

@@ -1,6 +1,7 @@
 import { desiredStatePrefix } from '../../schema/desired-state.ts';
 import { fenceKey } from '../../schema/fence.ts';
 import type { InstanceId, NodeId } from '../../schema/ids.ts';
+import { leaderKey } from '../../schema/patroni.ts';
 import { backendKey, parseBackendKey } from '../../schema/placement.ts';
 import { prefixRange, type Store } from '../../store/store.ts';
 import { Failure } from '../failure.ts';
@@ -13,7 +14,7 @@ import { didYouMean } from '../similar.ts';
 export const fence: Register = (program, world) => {
   program
     .command('fence')
-    .description('stop a node and leave it as it is: it is neither started nor replaced')
+    .description('stop a node and leave it as it is: it is neither started nor replaced; a leader hands over first')
     .argument('<node>', 'the node; see `pgherd get nodes`')
     .option('--reason <text>', 'for people', '')
     .addHelpText('after', '\nExample:\n  $ pgherd fence f2-bcdfgh --reason "looking into slow queries"')
@@ -25,7 +26,9 @@ export const fence: Register = (program, world) => {
         const put = { type: 'put', key: fenceKey(at.instance, at.node), value: options.reason || 'fenced' } as const;
         const { succeeded } = await store.txn({ if: [exists], then: [put] }, { signal });
         if (!succeeded) throw new Failure(`node ${node} is gone`);
-        world.stdout.write(`${node} is fenced: \`pgherd unfence ${node}\` starts it again\n`);
+        const { kv: leader } = await store.get(leaderKey(at.instance), { signal });
+        const first = leader?.value === node ? 'it leads, so another node takes over first if there is one; ' : '';
+        world.stdout.write(`${node} is fenced: ${first}\`pgherd unfence ${node}\` starts it again\n`);
       });
     });
 };

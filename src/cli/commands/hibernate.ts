@@ -3,6 +3,7 @@ import { changeDocument } from '../change-document.ts';
 import { Failure } from '../failure.ts';
 import { optionsOf } from '../global-options.ts';
 import { instanceIdOf } from '../ids.ts';
+import type { InstanceKeys } from '../instance.ts';
 import type { Register } from '../register.ts';
 import { withStore } from '../session.ts';
 
@@ -17,7 +18,10 @@ const command =
       .action(async (idText: string, _, self) => {
         const id = instanceIdOf(idText);
         await withStore(world, optionsOf(self), async (store, signal) => {
-          const change = (document: string): string => {
+          const change = (document: string, { state }: InstanceKeys): string => {
+            if (value && state?.ok && state.value.accepted?.adopted) {
+              throw new Failure(`instance ${id} was adopted: pgherd does not stop what others run`);
+            }
             const changed = withField(document, 'hibernated', value);
             if (!changed.ok) throw new Failure(`the document of instance ${id}: ${changed.problem}`);
             return changed.value;

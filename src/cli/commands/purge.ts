@@ -32,11 +32,12 @@ export const purge: Register = (program, world) => {
       const timeout = parseDurationMs(options.timeout);
       if (!timeout.ok) throw usageFailure(`--timeout: ${timeout.problem}`);
       await withStore(world, options, async (store, signal) => {
-        const { nodes } = await readDeleted(store, id, signal);
-        const what = `${nodes.length} ${nodes.length === 1 ? 'node' : 'nodes'}`;
-        if (!options.yes) {
-          await confirm(`Erase all data of instance ${id} on ${what}, for ever?`, 'nothing was erased', world, signal);
-        }
+        const { nodes, accepted } = await readDeleted(store, id, signal);
+        const count = `${nodes.length} ${nodes.length === 1 ? 'node' : 'nodes'}`;
+        const question = accepted?.adopted
+          ? `Forget adopted instance ${id} and give up its port? Its members run on.`
+          : `Erase all data of instance ${id} on ${count}, for ever?`;
+        if (!options.yes) await confirm(question, 'nothing was erased', world, signal);
         await whileDeleted(store, id, [deletionOrder(id, { confirmed: true, purge: true })], signal);
         if (!options.wait) return;
         await waitFor(store, instanceRanges(id), (keys) => isDeleted(instanceKeys(id, keys)), {

@@ -110,6 +110,8 @@ function movables(herd: Herd): Movable[] {
         cell: node.cell as CellId,
         memoryMb: memoryOf(node),
         pool: accepted.pool,
+        version: accepted.version,
+        image: accepted.image,
         others: instance.nodes.filter((other) => other !== node).map(({ cell }) => cell as CellId),
       }));
   });

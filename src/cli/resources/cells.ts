@@ -36,6 +36,14 @@ export const cells: Resource<CellView> = {
       show: (cell) => `${reservedMemoryMb(cell)}/${registration(cell)?.capacity.memory_mb ?? '?'}`,
     },
     { heading: 'ADDRESS', show: (cell) => registration(cell)?.address ?? '' },
+    {
+      heading: 'POSTGRESQL',
+      wide: true,
+      show: (cell) => {
+        const { postgresql_versions: versions = [], images } = registration(cell) ?? {};
+        return [...versions, ...(images ? ['images'] : [])].join(',');
+      },
+    },
     { heading: 'VERSION', wide: true, show: (cell) => registration(cell)?.version ?? '' },
     {
       heading: 'LABELS',

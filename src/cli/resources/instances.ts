@@ -24,10 +24,6 @@ export function instanceRow(instance: InstanceView, herd: Herd): InstanceRow {
   };
 }
 
-/** Since when an instance is there. */
-const bornAt = (state: ObservedState | undefined): string | undefined =>
-  state?.conditions.map(({ since }) => since).sort()[0];
-
 const wantedNodes = ({ state, nodes }: InstanceRow): number => state?.accepted?.node_count ?? nodes.length;
 
 const simulated = ({ nodes }: InstanceRow): string | undefined =>
@@ -55,7 +51,7 @@ export const instances: Resource<InstanceRow> = {
     { heading: 'STATUS', show: ({ instance }) => instanceStatus(instance) },
     { heading: 'LEADER', show: ({ instance }) => instance.leader ?? '' },
     { heading: 'ENDPOINT', show: ({ state }) => state?.endpoint ?? '' },
-    { heading: 'AGE', ticks: true, show: ({ state }) => printAge(bornAt(state), now()) },
+    { heading: 'AGE', ticks: true, show: ({ state }) => printAge(state?.created_at, now()) },
     { heading: 'READ-ONLY', wide: true, show: ({ state }) => state?.read_only_endpoint ?? '' },
     { heading: 'CELLS', wide: true, show: ({ nodes }) => nodes.map(({ node }) => node.cell).join(',') },
     {

@@ -4,6 +4,7 @@ import { sizedPlan } from '../../schema/sized-plan.ts';
 import type { StateFacts } from '../view/facts.ts';
 import type { InstanceView, NodeView } from '../view/instance-view.ts';
 import type { Remark } from './findings.ts';
+import { versionOfData, versionProblem } from './major-version.ts';
 import { decideRetirement } from './retirement.ts';
 
 /** What the document and the state say together about what should become of the instance. */
@@ -33,10 +34,13 @@ export function admit(view: InstanceView, now: Date): Admission {
   const { document } = view;
   const state = view.state?.value.ok ? view.state.value.value : undefined;
   const parsed = document?.value;
-  const spec = parsed?.ok ? parsed.value : state?.accepted;
+  const data = versionOfData(view, state);
+  const conflict =
+    parsed?.ok && !parsed.value.adopted ? versionProblem(data, state?.accepted, parsed.value) : undefined;
+  const spec = parsed?.ok && conflict === undefined ? parsed.value : lastAccepted(state, data);
   const offered = spec && view.herd.settings.catalog.plans.find(({ plan_id }) => plan_id === spec.plan_id);
   const plan = offered && sizedPlan(offered, spec);
-  const refusal = parsed && !parsed.ok ? parsed.problem : undefined;
+  const refusal = parsed && !parsed.ok ? parsed.problem : conflict;
   const decided = { spec, plan, refusal, kept: undefined, problems: [], deleted: undefined, leftMs: undefined };
   if (state?.deleting || isBeingErased(view)) return { ...decided, course: 'delete', deleted: state?.deleted };
   if (!document) return withoutDocument(view, state, decided, now);
@@ -46,6 +50,13 @@ export function admit(view: InstanceView, now: Date): Admission {
   }
   if (spec?.adopted && !spec.paused) return { ...decided, course: 'observe' };
   return { ...decided, course: spec && !spec.paused ? 'converge' : 'hold' };
+}
+
+// It may have been accepted before the first node told what its data are.
+function lastAccepted(state: StateFacts | undefined, data: string | undefined): InstanceSpec | undefined {
+  const accepted = state?.accepted;
+  if (!accepted || data === undefined || versionProblem(data, accepted, accepted) === undefined) return accepted;
+  return { ...accepted, version: data };
 }
 
 // The mark may be lost with a state that somebody deleted; that every node is to be erased says the same.

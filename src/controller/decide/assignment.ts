@@ -35,12 +35,16 @@ function makeOrders(instance: InstanceId, image: string, spec: InstanceSpec, pla
   const resources = { memory_mb: plan.memory_mb, cpus: plan.cpus };
   const configuration = JSON.stringify(patroniConfiguration(spec, plan));
   const restarting = restartParameters(patroniConfiguration(spec, plan));
-  const specHash = digest(JSON.stringify([image, resources, restarting]));
+  // Not the version of PostgreSQL: once there are data it is what it is, and to name it restarts nothing.
+  const container = spec.image === undefined ? [] : [spec.image];
+  const specHash = digest(JSON.stringify([image, resources, restarting, ...container]));
   const forNode = (node: NodeId): Assignment => ({
     instance,
     node,
     desired: 'running',
     image,
+    ...(spec.image !== undefined && { container_image: spec.image }),
+    ...(spec.version !== undefined && { postgresql_version: spec.version }),
     resources,
     dynamic_configuration: JSON.parse(configuration),
     credentials: credentialsKey(instance),

@@ -66,7 +66,8 @@ function running(view: InstanceView, findings: Findings): Claim {
   const idle = present.filter((node) => !runs(node));
   const count = `${present.length - idle.length} of ${present.length} nodes run`;
   if (idle.length > 0) {
-    return claim('Running', 'False', 'NodesNotRunning', `${count}: ${idle.map(describeIdle).join('; ')}`);
+    const reason = idle.every(({ isFenced }) => isFenced) ? 'Fenced' : 'NodesNotRunning';
+    return claim('Running', 'False', reason, `${count}: ${idle.map(describeIdle).join('; ')}`);
   }
   const outdated = present.filter((node) => specHash !== undefined && node.observed?.value.specHash !== specHash);
   if (outdated.length > 0) {
@@ -141,8 +142,10 @@ function special(view: InstanceView, findings: Findings): Claim[] {
     claims.push(claim('Paused', 'True', 'Paused', 'nothing is changed until paused is set to false'));
   }
   if (isHibernating(findings)) {
-    const message = 'data, port and credentials are kept; `pgherd wake` or `hibernated: false` starts the nodes again';
-    claims.push(claim('Hibernated', 'True', 'Hibernated', message));
+    const { reason, message } = hibernating(findings);
+    const kept = 'data, port and credentials are kept; `pgherd wake` or `hibernated: false` starts the nodes again';
+    if (reason === 'Hibernated') claims.push(claim('Hibernated', 'True', reason, kept));
+    else claims.push(claim('Hibernated', 'False', reason, message));
   }
   if (admission.course === 'retire' && admission.deleted) claims.push(retiring(view, nodes, admission));
   if (admission.kept) claims.push(claim('Deleting', 'False', admission.kept.reason, admission.kept.message));
@@ -157,10 +160,13 @@ function special(view: InstanceView, findings: Findings): Claim[] {
 }
 
 function retiring({ id }: InstanceView, nodes: readonly SoundNode[], { deleted, spec }: Findings['admission']): Claim {
+  const until = deleted?.erase_at;
+  if (spec?.adopted) {
+    const port = `its port is kept until ${until}: \`pgherd undelete ${id}\` keeps it, \`pgherd purge ${id}\` gives it up now`;
+    return claim('Deleting', 'True', 'Kept', `its members run on; ${port}`);
+  }
   const running = nodes.filter((node) => !hasStopped(node));
-  const kept = `data, port and credentials are kept until ${deleted?.erase_at}: \`pgherd undelete ${id}\` restores everything, \`pgherd purge ${id}\` erases it now`;
-  if (spec?.adopted)
-    return claim('Deleting', 'True', 'Kept', `its members run on; ${kept.replace('erases', 'forgets')}`);
+  const kept = `data, port and credentials are kept until ${until}: \`pgherd undelete ${id}\` restores everything, \`pgherd purge ${id}\` erases it now`;
   if (running.length === 0) return claim('Deleting', 'True', 'Kept', `all nodes are stopped; ${kept}`);
   return claim('Deleting', 'True', 'Stopping', `${names(running)} still to stop; ${kept}`);
 }

@@ -1,4 +1,4 @@
-import { credentialsKey, generateCredentials } from '../../schema/credentials.ts';
+import { type Credentials, credentialsKey, generateCredentials } from '../../schema/credentials.ts';
 import { deletionKey } from '../../schema/deletion.ts';
 import { desiredStateKey } from '../../schema/desired-state.ts';
 import { condition, stateKey } from '../../schema/observed-state.ts';
@@ -100,18 +100,18 @@ const isNotOurs = (view: InstanceView): boolean =>
 
 type PublicCredentials = Findings['credentials'];
 
-function decideCredentials({ view, draft, random }: Pass): PublicCredentials {
+function decideCredentials({ view, draft, random, now }: Pass): PublicCredentials {
   if (view.credentials) return presentCredentials(view);
-  const credentials = generateCredentials(random);
+  const credentials = generateCredentials(random, now);
   draft.create(credentialsKey(view.id), JSON.stringify(credentials));
-  const { replication_credentials: _, ...accounts } = credentials;
-  return accounts;
+  return publicAccounts(credentials);
 }
 
+const presentCredentials = ({ credentials }: InstanceView): PublicCredentials =>
+  credentials?.value.ok ? publicAccounts(credentials.value.value) : {};
+
 // Replication is between the nodes only: its account is no part of the state.
-function presentCredentials({ credentials }: InstanceView): PublicCredentials {
-  if (!credentials?.value.ok) return {};
-  const { replication_credentials: _, ...accounts } = credentials.value.value;
+function publicAccounts({ replication_credentials: _, created_at: __, ...accounts }: Credentials): PublicCredentials {
   return accounts;
 }
 

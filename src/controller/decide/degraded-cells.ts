@@ -13,8 +13,12 @@ export function describeCellOf(view: InstanceView, node: SoundNode, health: Heal
     const message = `node ${id} is to be removed and may still run: start the agent of cell ${cell}, or \`pgherd forget cell ${cell}\``;
     return { reason: 'CellGone', message };
   }
+  const { brake } = view.herd;
   if (!isLost(view, node) && !isForgotten(view, node)) {
-    return { reason: 'CellGone', message: `node ${id} is not looked after: start the agent of cell ${cell}` };
+    const message = `node ${id} is not looked after: start the agent of cell ${cell}`;
+    // While the brake is on, no cell becomes lost.
+    if (brake) return { reason: 'ReplacementHeld', message: `${message}; ${brake.reason}` };
+    return { reason: 'CellGone', message };
   }
   if (node.observed && !livesWithout(view, node, health)) {
     const message =
@@ -22,7 +26,6 @@ export function describeCellOf(view: InstanceView, node: SoundNode, health: Heal
       `only if it is gone for good and the data may be lost: pgherd forget cell ${cell} --accept-data-loss`;
     return { reason: 'LastCopyLost', message };
   }
-  const { brake } = view.herd;
   if (brake && !isForgotten(view, node)) {
     return { reason: 'ReplacementHeld', message: `node ${id} on lost cell ${cell} is not replaced: ${brake.reason}` };
   }

@@ -1,7 +1,9 @@
 import type { Catalog } from '../../schema/catalog.ts';
+import type { CellRegistration } from '../../schema/cell.ts';
 import type { InstanceSpec } from '../../schema/instance-spec.ts';
 import { sizedPlan } from '../../schema/sized-plan.ts';
 import { patroniConfiguration, restartParameters } from './patroni-configuration.ts';
+import { cannotRun } from './placement.ts';
 
 /** One thing that applying a document does, in the order in which it happens. */
 export interface Effect {
@@ -13,6 +15,7 @@ export interface Effect {
     | 'switchover'
     | 'add-nodes'
     | 'remove-nodes'
+    | 'replace'
     | 'stop'
     | 'start';
   readonly text: string;
@@ -20,7 +23,12 @@ export interface Effect {
 
 /** The nodes as they are, so that each step can be named. */
 export interface Present {
-  readonly nodes: readonly { readonly node_id: string; readonly backend_id: string }[];
+  readonly nodes: readonly {
+    readonly node_id: string;
+    readonly backend_id: string;
+    /** What its cell says of itself, if that is known. */
+    readonly cell?: CellRegistration | undefined;
+  }[];
   readonly leader?: string | undefined;
 }
 
@@ -32,6 +40,8 @@ export function planEffects(
   present: Present = { nodes: [] },
 ): readonly Effect[] {
   const plan = catalog.plans.find(({ plan_id }) => plan_id === after.plan_id);
+  if (after.adopted && !before) return [{ kind: 'create', text: 'allocate a public port; its members are left alone' }];
+  if (after.adopted) return [nothing('others run its members: nothing changes on them')];
   if (!before || !plan) return [create(after, plan?.name ?? after.plan_id)];
   if (after.paused) return [nothing('the instance is paused: nothing changes until paused is false')];
   if (after.hibernated) {
@@ -41,7 +51,15 @@ export function planEffects(
   const woken: Effect[] = before.hibernated
     ? [{ kind: 'start', text: 'start all nodes on their data, first the one that led last' }]
     : [];
-  const effects = [...woken, ...membership(before, after), ...configuration(before, after, catalog, present)];
+  const replaced = present.nodes.filter(({ cell }) => cell && cannotRun(cell, after) && !cannotRun(cell, before));
+  const staying = { ...present, nodes: present.nodes.filter((node) => !replaced.includes(node)) };
+  const isNew = replaced.length > 0 && staying.nodes.length === 0;
+  const effects = [
+    ...woken,
+    ...membership(before, after),
+    ...replaced.map((node) => replacement(node, after, present.leader)),
+    ...(isNew ? [] : configuration(before, after, catalog, staying)),
+  ];
   return effects.length > 0 ? effects : [nothing('nothing changes on the nodes')];
 }
 
@@ -72,6 +90,18 @@ function membership(before: InstanceSpec, after: InstanceSpec): Effect[] {
   return effects;
 }
 
+function replacement({ node_id, backend_id }: Present['nodes'][number], after: InstanceSpec, leader?: string): Effect {
+  const handOver = node_id === leader ? ', switch over' : '';
+  const why = `${backend_id} cannot run ${nameSoftware(after)}`;
+  return {
+    kind: 'replace',
+    text: `replace ${node_id}, because ${why}: add a node elsewhere${handOver}, and remove it`,
+  };
+}
+
+const nameSoftware = ({ image, version }: InstanceSpec): string =>
+  image !== undefined ? `image ${image}` : version !== undefined ? `PostgreSQL ${version}` : "the cells' own image";
+
 function configuration(before: InstanceSpec, after: InstanceSpec, catalog: Catalog, nodes: Present): Effect[] {
   const [oldPlan, newPlan] = [before, after].map((spec) => {
     const plan = catalog.plans.find(({ plan_id }) => plan_id === spec.plan_id);
@@ -82,14 +112,19 @@ function configuration(before: InstanceSpec, after: InstanceSpec, catalog: Catal
   const present = oldPlan ? patroniConfiguration(before, oldPlan) : {};
   const resized = oldPlan?.memory_mb !== newPlan.memory_mb || oldPlan.cpus !== newPlan.cpus;
   const changed = changedNames(restartParameters(present), restartParameters(wanted));
-  const reasons = [...(resized ? [`the size of plan ${newPlan.name}`] : []), ...changed];
+  const reasons = [
+    ...(resized ? [`the size of plan ${newPlan.name}`] : []),
+    ...(before.image !== after.image ? [after.image === undefined ? nameSoftware(after) : `image ${after.image}`] : []),
+    ...changed,
+  ];
+  const isSame = JSON.stringify(present) === JSON.stringify(wanted);
   if (reasons.length > 0) {
     return [
-      { kind: 'reload', text: 'hand the new configuration to Patroni' },
+      ...(isSame ? [] : [{ kind: 'reload' as const, text: 'hand the new configuration to Patroni' }]),
       ...restarts(after, nodes, `for ${reasons.join(', ')}`),
     ];
   }
-  if (JSON.stringify(present) === JSON.stringify(wanted)) return [];
+  if (isSame) return [];
   return [{ kind: 'reload', text: 'hand the new configuration to Patroni, which reloads PostgreSQL' }];
 }
 

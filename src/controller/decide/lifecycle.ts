@@ -1,7 +1,8 @@
 import { assignmentKey } from '../../schema/assignment.ts';
 import { backendKey } from '../../schema/placement.ts';
+import { fence } from './fence.ts';
 import type { Membership } from './findings.ts';
-import { haltNode, wakeNodes } from './halt.ts';
+import { wakeNodes } from './halt.ts';
 import { beginMove } from './move.ts';
 import { describeMoves, moves } from './moving.ts';
 import type { SoundNode } from './nodes.ts';
@@ -10,32 +11,27 @@ import { decideRepair } from './repair.ts';
 import { decideRollout, observeRollout } from './rollout.ts';
 import { forgetErased, removeWorst, waitingForCell, withdrawUnstarted } from './scale-down.ts';
 import { placeNodes } from './scale-up.ts';
+import { startOver } from './start-over.ts';
 
 /**
  * Stops the nodes that are fenced, and wakes those that were ordered to stop and are wanted again. Then brings the nodes
- * to number and place, in this order, one step of the last three at a time: forget the nodes that are erased; withdraw
+ * to number and place, in this order, one step of the last three at a time: begin anew if an operator gave all up; forget the nodes that are erased; withdraw
  * those that were never started and are not wanted; build anew a replica that cannot follow; place what is missing;
  * when a node is to be elsewhere, place one more; remove what is too much, the worst placed first, once the others
  * serve; and roll out what needs a restart. The leader is never removed: it is switched over first.
  */
 export function decideMembership(pass: Pass, before: readonly SoundNode[]): Membership {
   repair(pass, before);
-  const woken = wakeNodes(pass, fence(pass, before));
+  const fenced = fence(pass, before);
+  const woken = wakeNodes(pass, fenced.nodes);
   const membership = bringToNumber(pass, woken.nodes);
   const progress = membership.progress ?? observeRollout(pass, membership.nodes);
-  return { ...membership, progress, waiting: membership.waiting ?? woken.waiting };
-}
-
-// Whatever it is good for: an operator wants it so.
-function fence({ view, draft }: Pass, nodes: readonly SoundNode[]): readonly SoundNode[] {
-  return nodes.map((node) => {
-    if (!node.isFenced || node.isHalted || node.desired === 'removed' || !node.assignment) return node;
-    draft.event('Normal', 'NodeFenced', `node ${node.id} on cell ${node.cell} is stopped and left as it is`);
-    return haltNode(view, node, draft);
-  });
+  return { ...membership, progress, waiting: membership.waiting ?? fenced.waiting ?? woken.waiting };
 }
 
 function bringToNumber(pass: Pass, before: readonly SoundNode[]): Membership {
+  const anew = startOver(pass, before);
+  if (anew) return anew;
   const present = withdrawUnstarted(pass, forgetErased(pass, before));
   const { waiting, remarks, ...repaired } = decideRepair(pass, present);
   if (waiting) return { ...repaired, waiting };

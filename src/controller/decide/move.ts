@@ -25,7 +25,9 @@ export function beginMove(
     }
   }
   // What an operator asked of this one instance is not rationed.
-  const isRationed = moving.every((node) => ['lost', 'drain', 'rebalance'].includes(whyMoves(pass, node) ?? ''));
+  const isRationed = moving.every((node) =>
+    ['lost', 'drain', 'rebalance', 'software'].includes(whyMoves(pass, node) ?? ''),
+  );
   if (!isRationed) return { waiting: undefined, cost: 0 };
   if ((view.herd.moves ?? 1) < 1) {
     draft.lookAgainIn(queuedMs + random(queuedMs));

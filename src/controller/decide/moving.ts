@@ -4,10 +4,10 @@ import { isForgotten, isLost, livesWithout } from './cell-health.ts';
 import type { Draft } from './decision.ts';
 import type { SoundNode } from './nodes.ts';
 import type { Pass } from './pass.ts';
-import { inPool } from './placement.ts';
+import { cannotRun, inPool } from './placement.ts';
 
 /** Why a node is to be somewhere else. */
-export type Move = 'pool' | 'forgotten' | 'lost' | 'drain' | 'rebalance';
+export type Move = 'pool' | 'software' | 'forgotten' | 'lost' | 'drain' | 'rebalance';
 
 /**
  * Whether the node is to be replaced by one on another cell, and why. A node on a lost cell only if the instance lives
@@ -22,6 +22,7 @@ export function whyMoves(pass: Pass, node: SoundNode): Move | undefined {
   if (node.isFenced) return undefined;
   if (isLost(view, node)) return isSafe && !view.herd.brake ? 'lost' : undefined;
   if (isOutsidePool(pass, node)) return 'pool';
+  if (cell?.registration?.ok && cannotRun(cell.registration.value, pass.spec)) return 'software';
   if (!cell?.registration) return undefined;
   if (cell.maintenance?.mode === 'drain' && !isOver(pass, cell.maintenance.deadline)) return 'drain';
   return wishToMove(view.nodes, node) ? 'rebalance' : undefined;
@@ -47,6 +48,8 @@ function describeMove(pass: Pass, node: SoundNode): string {
   switch (whyMoves(pass, node)) {
     case 'pool':
       return 'outside the pool';
+    case 'software':
+      return `on cell ${node.cell}, which cannot run ${pass.spec.image ?? `PostgreSQL ${pass.spec.version}`}`;
     case 'lost':
       return `on lost cell ${node.cell}`;
     case 'forgotten':

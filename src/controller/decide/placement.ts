@@ -7,6 +7,10 @@ import type { CellView } from '../view/instance-view.ts';
 export interface Need {
   readonly pool: InstanceSpec['pool'];
   readonly memoryMb: number;
+  /** Major version of PostgreSQL; any when undefined. */
+  readonly version?: string | undefined;
+  /** What it is a container of; as the cell will when undefined. */
+  readonly image?: string | undefined;
 }
 
 /**
@@ -43,6 +47,8 @@ export function refusal(cell: CellView, need: Need): string | undefined {
   if (!registration) return 'not registered';
   if (!registration.ok) return 'registered with something that cannot be read';
   if (!inPool(cell.id, registration.value, need.pool)) return 'outside the pool';
+  const lacking = missingSoftware(registration.value, need);
+  if (lacking !== undefined) return lacking;
   if (cell.inMaintenance) return 'in maintenance';
   if (registration.value.problem !== undefined) return 'reporting a problem';
   const { capacity } = registration.value;
@@ -62,6 +68,21 @@ export function explainShortage(cells: Iterable<CellView>, used: ReadonlySet<Cel
   if (total === 0) return 'there are no cells; start `pgherd cell` on a machine';
   const against = [...counts].sort().map(([reason, count]) => `${count} ${count === 1 ? 'is' : 'are'} ${reason}`);
   return `no cell${describePool(need.pool)} has room: of ${total}, ${against.join(', ')}; add a cell or widen the pool`;
+}
+
+type Software = Pick<Need, 'version' | 'image'>;
+
+/** What a node needs and the cell does not have, as far as it says, in words that follow "is". An image brings its own PostgreSQL. */
+function missingSoftware({ postgresql_versions, images }: CellRegistration, need: Software): string | undefined {
+  if (need.image !== undefined) return images ? undefined : 'not running containers';
+  if (need.version === undefined || postgresql_versions?.includes(need.version)) return undefined;
+  return `without PostgreSQL ${need.version}`;
+}
+
+/** Whether the cell says that it cannot run what a node needs. One of an earlier version says nothing. */
+export function cannotRun(registration: CellRegistration, need: Software): boolean {
+  if ((need.image === undefined ? registration.postgresql_versions : registration.images) === undefined) return false;
+  return missingSoftware(registration, need) !== undefined;
 }
 
 /** Whether an instance with this pool may have nodes on the cell. */

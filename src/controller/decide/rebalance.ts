@@ -1,15 +1,12 @@
 import type { CellId, NodeId } from '../../schema/ids.ts';
-import type { InstanceSpec } from '../../schema/instance-spec.ts';
 import type { CellView } from '../view/instance-view.ts';
-import { chooseCells, refusal } from './placement.ts';
+import { chooseCells, type Need, refusal } from './placement.ts';
 
 /** A node that may be moved, with what rules where to. */
-export interface Movable {
+export interface Movable extends Need {
   readonly node: NodeId;
   readonly instance: string;
   readonly cell: CellId;
-  readonly memoryMb: number;
-  readonly pool: InstanceSpec['pool'];
   /** Cells of the other nodes of its instance. */
   readonly others: readonly CellId[];
 }
@@ -52,9 +49,8 @@ function nextMove(
       if (movable.cell !== from.id) continue;
       const held = movable.others.flatMap((id) => cells.get(id) ?? []);
       const used = new Set([from.id, ...movable.others]);
-      const need = { pool: movable.pool, memoryMb: movable.memoryMb };
-      const [to] = chooseCells(cells.values(), used, held, need, 1);
-      if (to && !refusal(to, need) && to.nodes + 2 <= from.nodes) return [movable, from, to];
+      const [to] = chooseCells(cells.values(), used, held, movable, 1);
+      if (to && !refusal(to, movable) && to.nodes + 2 <= from.nodes) return [movable, from, to];
     }
   }
   return undefined;

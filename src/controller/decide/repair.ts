@@ -1,4 +1,5 @@
 import type { NodeId } from '../../schema/ids.ts';
+import { isBroken } from '../../schema/patroni.ts';
 import type { InstanceView } from '../view/instance-view.ts';
 import { livesWithout } from './cell-health.ts';
 import { orderRemoval } from './deletion.ts';
@@ -49,7 +50,7 @@ function cannotFollow(view: InstanceView, node: SoundNode, health: Health, specH
     observed.value.state === 'running' &&
     observed.value.specHash === specHash &&
     member !== undefined &&
-    memberRuns(member.state)
+    (memberRuns(member.state) || isBroken(member.state))
   );
 }
 

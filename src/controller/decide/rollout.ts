@@ -1,6 +1,7 @@
 import { assignmentKey } from '../../schema/assignment.ts';
 import { windowAt } from '../../schema/maintenance-window.ts';
 import type { ObservedState } from '../../schema/observed-state.ts';
+import type { ObservedFacts } from '../view/facts.ts';
 import type { Remark } from './findings.ts';
 import { guardHealth, type Health, runs, serves } from './health.ts';
 import { names, type SoundNode } from './nodes.ts';
@@ -102,11 +103,18 @@ function waitingFor({ view, spec, now, draft, random }: Pass, rollout: Rollout |
   return undefined;
 }
 
+const hasFailed = ({ orders }: Pass, { state, specHash }: ObservedFacts): boolean =>
+  state === 'failed' && specHash === orders.specHash;
+
+// Its agent does not even stop it, because it could not be started again.
+const isRefused = ({ orders }: Pass, { state, specHash, lastError }: ObservedFacts): boolean =>
+  state === 'running' && specHash !== orders.specHash && lastError !== undefined;
+
 function describeStop(pass: Pass, present: readonly SoundNode[], { node, at }: Rollout): Remark | undefined {
   const { view, now, health, draft } = pass;
   const missing = present.filter((each) => isUpdated(pass, each) && !isSettled(each, health));
   const failed = missing.find(
-    ({ observed }) => observed?.value.state === 'failed' && observed.value.specHash === pass.orders.specHash,
+    ({ observed }) => observed && (isRefused(pass, observed.value) || hasFailed(pass, observed.value)),
   );
   const leftMs = Date.parse(at) + patienceMs - now.getTime();
   const late = missing.find(({ id }) => id === node);

@@ -16,7 +16,8 @@ export function placeNodes(
   if (count === 0) return { nodes: [], shortage: undefined };
   const { view, spec, plan, draft } = pass;
   const { cells } = view.herd;
-  const need = { pool: spec.pool, memoryMb: plan.memory_mb };
+  const { pool, version, image } = spec;
+  const need = { pool, version, image, memoryMb: plan.memory_mb };
   // A cell that any key of the instance speaks of may hold its data, also of a node that is being erased.
   const used = new Set<CellId>([...nodes.map(({ cell }) => cell), ...view.nodes.flatMap(cellsOf)]);
   const staying = nodes.filter((node) => node.desired === 'running' && !moves(pass, node));

@@ -9,6 +9,7 @@ import type { DueEvent } from './decision.ts';
 import type { Findings } from './findings.ts';
 import { ledLast } from './halt.ts';
 import { describeOperation } from './last-operation.ts';
+import { versionOfData } from './major-version.ts';
 
 /** The observed state of the instance, and the events that its changes are worth. */
 export function describeState(
@@ -21,6 +22,7 @@ export function describeState(
   const before = view.state?.value.ok ? view.state.value.value : undefined;
   const generation = String(view.document?.modRevision ?? before?.observedGeneration ?? '0');
   const last = ledLast(view, nodes);
+  const data = versionOfData(view, before);
   const claims = describeConditions(view, findings);
   const conditions = claims.map((claim) => {
     const old = before?.conditions.find(({ type }) => type === claim.type);
@@ -41,6 +43,7 @@ export function describeState(
     ...(port !== undefined && { allocated_port: port }),
     nodes: nodes.map(({ id, cell }) => ({ node_id: id, backend_id: cell, ...ids })),
     uid: String(view.document?.createRevision ?? before?.uid ?? '0'),
+    created_at: createdAt(view, before) ?? now.toISOString(),
     observed_generation: generation,
     ...(spec && { accepted: spec }),
     ...(rolledOut && { rolled_out: rolledOut }),
@@ -49,6 +52,7 @@ export function describeState(
     last_operation: operation,
     ...(findings.unwell.length > 0 && { unwell: [...findings.unwell] }),
     ...(findings.repairs.length > 0 && { repairs: [...findings.repairs] }),
+    ...(data !== undefined && { postgresql_version: data }),
     ...(view.leader && { leader: view.leader.value.slice(0, 100) }),
     ...(port !== undefined && route.address && { endpoint: `${route.address}:${port}` }),
     ...(port !== undefined &&
@@ -67,6 +71,16 @@ export function describeState(
     });
   }
   return { state, events };
+}
+
+// A state that was lost is written anew, and one of an earlier version does not say: what else is as old as the instance?
+function createdAt({ credentials }: InstanceView, before: StateFacts | undefined): string | undefined {
+  if (before?.createdAt !== undefined) return before.createdAt;
+  const generated = credentials?.value.ok ? credentials.value.value.created_at : undefined;
+  return [
+    ...(generated === undefined ? [] : [generated]),
+    ...(before?.conditions ?? []).map(({ since }) => since),
+  ].sort()[0];
 }
 
 /** What a rollback goes back to: nothing once the present spec has been true. */

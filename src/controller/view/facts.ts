@@ -29,6 +29,7 @@ export interface ObservedFacts {
   /** From the leader's node only: connected, and behind. */
   readonly catchingUp: readonly NodeId[] | undefined;
   readonly pendingRestart: boolean;
+  readonly postgresqlVersion: string | undefined;
 }
 
 /** What decisions need of Patroni's member key: none of what a heartbeat changes. */
@@ -42,6 +43,8 @@ export interface MemberFacts {
 export interface StateFacts {
   readonly digest: string;
   readonly uid: string;
+  readonly createdAt: string | undefined;
+  readonly postgresqlVersion: string | undefined;
   readonly observedGeneration: string;
   readonly accepted: InstanceSpec | undefined;
   readonly deleting: boolean;
@@ -101,6 +104,7 @@ export function observedFacts(text: string, node: NodeId): Parsed<ObservedFacts>
     streaming: value.streaming,
     catchingUp: value.catching_up,
     pendingRestart: value.pending_restart ?? false,
+    postgresqlVersion: value.postgresql_version,
   });
 }
 
@@ -124,6 +128,8 @@ export function stateFacts(text: string): Parsed<StateFacts> {
   return good({
     digest: digest(text),
     uid: value.uid,
+    createdAt: value.created_at,
+    postgresqlVersion: value.postgresql_version,
     observedGeneration: value.observed_generation,
     accepted: value.accepted,
     deleting: value.deleting ?? false,

@@ -8,7 +8,7 @@ import { parseObservedKey } from '../../schema/observed-node.ts';
 import { leaderKey, parseScopeKey } from '../../schema/patroni.ts';
 import { parseQuarantine } from '../../schema/quarantine.ts';
 import { allocationPrefix, nextPortKey, portsPrefix } from '../../schema/routing.ts';
-import { isLostCell } from '../decide/cell-health.ts';
+import { illness } from '../decide/cell-health.ts';
 import type { CellFact, InstanceFact, RoutingFact, ScopeFact } from './facts-of-keys.ts';
 import { type Herd, keyOf } from './herd.ts';
 import type { Informers } from './informers.ts';
@@ -76,7 +76,7 @@ function wakeOnCell(change: Change<CellFact>, herd: Herd, waits: Waits, wake: Wa
     wakeAll(waits.forRoom(), wake);
   } else if (key === brakeKey) {
     for (const cell of herd.cells.values()) {
-      if (isLostCell(cell)) for (const instance of herd.cellIndex.instancesOn(cell.id)) wake(instance, 'idle');
+      if (illness(cell)) for (const instance of herd.cellIndex.instancesOn(cell.id)) wake(instance, 'idle');
     }
   } else {
     const instance = instanceOfNode(parseMoveKey(key)?.node ?? ('' as NodeId));

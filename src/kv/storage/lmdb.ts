@@ -1,14 +1,18 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { open as openFile, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { open, type RangeOptions, type RootDatabase, type Transaction } from 'lmdb';
 import { KvError } from '../kv-error.ts';
+import { DamagedStoreError } from './damaged-store-error.ts';
 import { lockDirectory } from './directory-lock.ts';
 import type { StorageEngine, StoredBytes } from './engine.ts';
 import type { EngineOptions } from './engines.ts';
 import { FileReserve } from './file-reserve.ts';
+import { JournaledStore } from './journaled-store.ts';
 import { OrderedEngine } from './ordered-engine.ts';
+import { fileKey } from './rows.ts';
 import type { Entry, SortedRangeOptions, SortedStore, Write } from './sorted-store.ts';
+import { syncDirectory } from './sync-directory.ts';
 
 // What its map of the file may grow to: address space, not memory. etcd advises against more than 8 GiB of data.
 const mapBytes = 64 * 1024 ** 3;
@@ -26,33 +30,26 @@ interface Stats {
   readonly lastPageNumber: number;
 }
 
-/** The file is not what a server left behind. */
-export class DamagedStoreError extends Error {
-  readonly code = 'damaged-store';
-
-  constructor(path: string, why: string) {
-    super(`${path} is damaged: ${why}`);
-    this.name = 'DamagedStoreError';
-  }
-}
-
 /** A storage engine in a directory of this machine. */
-export async function openLmdbEngine({ directory }: EngineOptions): Promise<StorageEngine> {
+export async function openLmdbEngine({ directory, clock }: EngineOptions): Promise<StorageEngine> {
   if (directory === undefined) throw new Error('the lmdb engine needs a data directory');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(directory);
+  let store: LmdbStore | undefined;
   try {
-    return new OrderedEngine(new LmdbStore(join(directory, 'kv.lmdb'), unlock));
+    store = new LmdbStore(join(directory, 'kv.lmdb'), unlock);
+    return new OrderedEngine(new JournaledStore(store, directory, clock));
   } catch (error) {
-    unlock();
+    if (store) await store.close();
+    else unlock();
     throw error;
   }
 }
 
 /**
  * LMDB through its package's writing thread: a batch is handed over, and while the thread writes and syncs it, reads go
- * on from the snapshot before it. A batch is answered when data and the page that points to it are on disk, in that
- * order; so whatever moment power fails, the file is the store before or after a batch.
+ * on from the snapshot before it. It is done when data and the page that points to it are on disk, in that order; so
+ * whatever moment power fails, the file is the store before or after a batch.
  */
 class LmdbStore implements SortedStore {
   readonly maxKeyBytes = maxKeyBytes;
@@ -76,9 +73,9 @@ class LmdbStore implements SortedStore {
     this.#db = openDatabase(path);
     this.#reserve = new FileReserve(path);
     this.#size = sizeOf(this.#db);
-    if (this.#reserve.bytes < this.#size.total) {
-      throw new DamagedStoreError(path, `it has ${this.#reserve.bytes} bytes of ${this.#size.total}`);
-    }
+    // In this order: a page that is not there must not be touched.
+    this.#requireBytes(this.#size.total);
+    this.#requireBytes(this.#db.get(fileKey)?.readDoubleBE() ?? 0);
     this.#snapshot = this.#db.useReadTransaction();
   }
 
@@ -105,7 +102,7 @@ class LmdbStore implements SortedStore {
     if (this.#failure) throw this.#failure;
     await this.#reserve.ensure(this.#size.total + bytesNeeded(writes, this.#size));
     try {
-      await writeAll(this.#db, writes);
+      await writeAll(this.#db, this.#reserve, writes);
     } catch (error) {
       // The package does not survive a failed write reliably: what would come after it is not to be trusted.
       this.#failure = new Error(`${this.#path} can no longer be written to: ${String(error)}`, { cause: error });
@@ -125,6 +122,8 @@ class LmdbStore implements SortedStore {
     return this.#size;
   }
 
+  async settle(): Promise<void> {}
+
   /** Copies what is in use into a new file and puts that in the place of the old one. */
   async defragment(): Promise<void> {
     // The package knows open files by the name they were opened with, and this one stays open: no name comes twice.
@@ -136,7 +135,7 @@ class LmdbStore implements SortedStore {
       const flush = async () => {
         const size = sizeOf(fresh);
         await reserve.ensure(size.total + bytesNeeded(writes, size));
-        await writeAll(fresh, writes);
+        await writeAll(fresh, reserve, writes);
         writes = [];
       };
       for (const { key, value } of this.#db.getRange(this.#options({}))) {
@@ -144,7 +143,7 @@ class LmdbStore implements SortedStore {
       }
       await flush();
       await rename(path, this.#path);
-      await syncDirectoryOf(this.#path);
+      await syncDirectory(dirname(this.#path));
     } catch (error) {
       reserve.close();
       await fresh.close();
@@ -168,6 +167,11 @@ class LmdbStore implements SortedStore {
     this.#unlock();
   }
 
+  #requireBytes(expected: number): void {
+    if (this.#reserve.bytes >= expected) return;
+    throw new DamagedStoreError(this.#path, `it has ${this.#reserve.bytes} bytes of ${expected}`);
+  }
+
   #options(bounds: RangeOptions): RangeOptions {
     // Its memory is no longer mapped.
     if (this.#isClosed) throw new KvError('Unavailable', 'etcdserver: server stopped');
@@ -187,12 +191,14 @@ function openDatabase(path: string): Database {
   });
 }
 
-/** One transaction of the file with one sync. */
-async function writeAll(db: Database, writes: readonly Write[]): Promise<void> {
+/** One transaction of the file with one sync. It also says how long the file is, so that one cut off is recognised. */
+async function writeAll(db: Database, reserve: FileReserve, writes: readonly Write[]): Promise<void> {
   const failures: Promise<unknown>[] = [];
+  const length = Buffer.alloc(8);
+  length.writeDoubleBE(reserve.bytes);
   try {
     await db.batch(() => {
-      for (const { key, value } of writes) {
+      for (const { key, value } of [...writes, { key: fileKey, value: length }]) {
         const done = value ? db.put(key, value) : db.remove(key);
         // All but the first are one and the same promise.
         if (failures.at(-1) !== done) failures.push(done);
@@ -221,13 +227,4 @@ function sizeOf(db: Database): StoredBytes {
   const stats = db.getStats() as Stats;
   const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
   return { total: (stats.lastPageNumber + 1) * stats.pageSize, inUse: pages * stats.pageSize };
-}
-
-async function syncDirectoryOf(path: string): Promise<void> {
-  const directory = await openFile(join(path, '..'));
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }

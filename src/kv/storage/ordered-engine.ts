@@ -114,7 +114,10 @@ export class OrderedEngine implements StorageEngine {
       if (kept.length === 0) writes.push({ key, value: undefined });
       else if (kept.length < changes.length) writes.push({ key, value: encodeLog(kept) });
     }
-    if (writes.length === 0) return false;
+    if (writes.length === 0) {
+      await this.#store.settle();
+      return false;
+    }
     const committed = this.#store.commit(writes);
     if (committed !== undefined) await committed;
     this.#store.refresh();

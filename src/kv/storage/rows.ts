@@ -10,12 +10,16 @@ import type { LeaseRecord } from './engine.ts';
  *   l lease            → the lease
  *   m name             → what is not part of the key space
  *   s                  → revision and compact revision
+ *   j                  → which batches of the journal are in here (`journaled-store.ts`)
+ *   f                  → length of the file (`lmdb.ts`)
  * A version moves from k to h when the next one comes, so that reading the present is one walk over k, and what is
  * written once is stored once.
  */
 export const table = { newest: 0x6b, history: 0x68, revision: 0x72, attached: 0x61, lease: 0x6c, meta: 0x6d } as const;
 
 export const stateKey = Buffer.from('s');
+export const journalKey = Buffer.from('j');
+export const fileKey = Buffer.from('f');
 
 /** Bytes that a key grows by in the longest of its rows: table, terminator and revision. */
 export const keyOverheadBytes = 11;

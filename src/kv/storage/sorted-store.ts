@@ -31,6 +31,8 @@ export interface SortedStore {
   /** From now on reads see what was committed. */
   refresh(): void;
   size(): StoredBytes;
+  /** When it is done, what was removed takes no more room. */
+  settle(): Promise<void>;
   defragment(): Promise<void>;
   close(): Promise<void>;
 }

@@ -77,6 +77,49 @@ describe('DockerRuntime on a real engine', function () {
     }));
   });
 
+  it('runs the image that a document names, and stops nothing for one that cannot be had or is of another version', async () => {
+    const other = 'pgherd-patroni:other';
+    const newer = 'pgherd-patroni:newer';
+    await engine.docker('create', '--name', 'template', images.patroni);
+    await engine.docker('commit', '--change', 'LABEL changed=yes', 'template', other);
+    await engine.docker('commit', '--change', 'LABEL pgherd.postgresql=16', 'template', newer);
+    await engine.docker('rm', 'template');
+    const runtime = open({ dataDir: join(dataDir, 'images'), cell: 'cell-3' });
+    latest = runtime;
+    const stop = new AbortController();
+    await runtime.adopt();
+    const running = runtime.run(stop.signal);
+    await until('the image is here', () => runtime.postgresqlVersions);
+    expect(runtime.postgresqlVersions).to.deep.equal(['15']);
+    const order = testAssignment('named', 'named-a', { container_image: other });
+    const { node } = order;
+    await runtime.start(testOrder(order));
+    await until('PostgreSQL runs', () => {
+      const sight = runtime.see(node);
+      return sight.state === 'running' && sight.patroni?.postgresqlVersion === '15';
+    });
+    const label = await engine.docker('inspect', '--format', '{{index .Config.Labels "changed"}}', `cf-${node}`);
+    expect(label).to.equal('yes');
+    const readiness = (container_image: string) => runtime.readiness({ ...order, container_image });
+    expect(await readiness(newer)).to.deep.equal({
+      state: 'impossible',
+      why: `image ${newer} has PostgreSQL 16, but the data of the node are of PostgreSQL 15`,
+    });
+    expect(await readiness('127.0.0.1:1/nowhere:1')).to.deep.equal({ state: 'fetching' });
+    const failed = await until('it cannot be pulled', async () => {
+      const answer = await readiness('127.0.0.1:1/nowhere:1');
+      return answer.state === 'impossible' ? answer.why : undefined;
+    });
+    expect(failed).to.match(/^pulling image 127\.0\.0\.1:1\/nowhere:1 does not work: /);
+    expect(runtime.problem).to.equal(undefined);
+    await runtime.stop(node);
+    await runtime.prove(node);
+    await runtime.settle(node);
+    await runtime.erase(node);
+    stop.abort();
+    await running;
+  });
+
   it('gives up with its reason when the binding of a container never appears', async () => {
     const alone = join(dataDir, 'alone');
     const lonely = open({ cell: 'cell-2', dataDir: alone, hostname: 'nobody', lookUpSeconds: 2 });

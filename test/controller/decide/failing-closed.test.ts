@@ -56,6 +56,20 @@ describe('decide(), failing closed', () => {
     });
   }
 
+  it('leaves a node alone that another cell reports too: it may run there', () => {
+    for (const stranger of ['n0', 'n9']) {
+      const simulation = herdWithF1();
+      const { world } = simulation;
+      const [report] = world.keys('/cells/observed/') as [string];
+      world.put(report.replace(/n\d/, stranger), world.text(report));
+      world.apply('f1', standard({ 'node-count': 1 }));
+      const before = nodeKeys(simulation);
+      world.pass('f1');
+      expect(nodeKeys(simulation)).to.deep.equal(before);
+      expect(world.condition('f1', 'Degraded')?.reason, stranger).to.equal('NodeElsewhere');
+    }
+  });
+
   it('leaves the nodes alone when documents, credentials and backends vanish at once', () => {
     const simulation = herdWithF1();
     const { world } = simulation;

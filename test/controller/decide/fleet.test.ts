@@ -259,6 +259,19 @@ describe('decide() for a lost cell', () => {
     expect(world.keys(`/cells/observed/${cell}/`), 'what it may still hold').to.have.length(1);
   });
 
+  it('leaves a node alone that Patroni hears of again, although its cell was found to be lost', () => {
+    const { simulation, world, cell } = lost({ 'node-count': 3 });
+    simulation.stepAll(['f1']);
+    simulation.stepAll(['f1']);
+    const node = world.state('f1').nodes.find(({ backend_id }) => backend_id === cell)?.node_id;
+    const other = world.state('f1').nodes.find(({ backend_id }) => backend_id !== cell)?.node_id;
+    const heard = { ...world.json<object>(`/service/f1/members/${other}`), role: 'replica' };
+    world.put(`/service/f1/members/${node}`, heard);
+    world.pass('f1');
+    expect(world.keys('/cells/assignments/')).to.have.length(3);
+    expect(world.condition('f1', 'Degraded')?.reason).to.equal('CellGone');
+  });
+
   it('keeps the data of a cell that comes back aside, and runs nothing there', () => {
     const { simulation, world, cell } = lost({ 'node-count': 2 });
     simulation.settle(['f1']);
@@ -310,6 +323,18 @@ describe('decide() for a lost cell', () => {
     world.delete('/cells/brake');
     simulation.settle(['f1']);
     expect(world.condition('f1', 'Degraded')).to.equal(undefined);
+  });
+
+  it('says of a node whose cell is only suspect that nothing is replaced while the fleet brakes', () => {
+    const simulation = herdWithF1({ 'node-count': 2 });
+    const [cell] = cellsOf(simulation.world) as [string];
+    const world = lose(simulation, cell);
+    world.put('/cells/brake', { since: '2026-01-01T00:00:00Z', reason: '2 of 5 cells are gone at once' });
+    world.pass('f1');
+    expect(world.condition('f1', 'Degraded')).to.deep.include({
+      reason: 'ReplacementHeld',
+      message: `node ${world.state('f1').nodes.find(({ backend_id }) => backend_id === cell)?.node_id} is not looked after: start the agent of cell ${cell}; 2 of 5 cells are gone at once`,
+    });
   });
 
   it('waits for its turn when many nodes are being replaced', () => {
@@ -369,6 +394,28 @@ describe('decide() for a lost cell', () => {
     world.put(`/cells/maintenance/${cell}`, { mode: 'forget', accept_data_loss: true });
     simulation.settle(['f1']);
     expect(world.keys('/cells/assignments/').filter((key) => key.includes(`/${cell}/`))).to.deep.equal([]);
+  });
+
+  it('begins anew on another cell, with the same port and accounts, when all copies were given up', () => {
+    const simulation = herdWithF1({ 'node-count': 2 });
+    const { endpoint, app_credentials, nodes } = simulation.world.state('f1');
+    const cells = cellsOf(simulation.world);
+    const leader = simulation.world.text('/service/f1/leader') as string;
+    const world = lose(simulation, ...cells);
+    world.put('/service/f1/leader', leader);
+    for (const cell of cells) world.put(`/cells/maintenance/${cell}`, { mode: 'forget', accept_data_loss: true });
+    world.pass('f1');
+    expect(world.condition('f1', 'Placed')?.reason, 'until the lease of the leader ends').to.equal('StartingOver');
+    expect(world.state('f1').nodes).to.deep.equal(nodes);
+    world.delete('/service/f1/leader');
+    world.pass('f1');
+    expect(world.keys('/service/f1/')).to.deep.equal(['/service/f1/state']);
+    simulation.settle(['f1']);
+    world.fleetPass();
+    expect(world.condition('f1', 'Ready')?.status).to.equal('True');
+    expect(world.state('f1')).to.deep.include({ endpoint, app_credentials });
+    expect(cellsOf(world)).to.not.include.members(cells);
+    expect(world.keys('/cells/').filter((key) => cells.some((cell) => key.includes(`/${cell}`)))).to.deep.equal([]);
   });
 
   it('lets an instance be deleted whose node is on a forgotten cell', () => {

@@ -1,5 +1,12 @@
 import { expect } from 'chai';
-import { chooseCells, explainShortage, rankCells, refusal } from '../../../src/controller/decide/placement.ts';
+import {
+  cannotRun,
+  chooseCells,
+  explainShortage,
+  type Need,
+  rankCells,
+  refusal,
+} from '../../../src/controller/decide/placement.ts';
 import type { CellView } from '../../../src/controller/view/instance-view.ts';
 import { parseRegistration } from '../../../src/schema/cell.ts';
 import type { CellId } from '../../../src/schema/ids.ts';
@@ -12,6 +19,8 @@ interface Sketch {
   readonly inMaintenance?: boolean;
   readonly labels?: Record<string, string>;
   readonly problem?: string;
+  readonly versions?: string[];
+  readonly images?: boolean;
   readonly registered?: boolean | 'unreadable';
 }
 
@@ -27,6 +36,8 @@ function cell(id: string, sketch: Sketch = {}): CellView {
       runtime: 'simulated',
       version: '0',
       boot_id: '1',
+      ...(sketch.versions && { postgresql_versions: sketch.versions }),
+      ...(sketch.images !== undefined && { images: sketch.images }),
       ...(sketch.problem && { problem: sketch.problem }),
     }),
   );
@@ -75,7 +86,7 @@ describe('chooseCells()', () => {
 });
 
 describe('refusal()', () => {
-  const cases: [string, CellView, typeof need, string | undefined][] = [
+  const cases: [string, CellView, Need, string | undefined][] = [
     ['a cell with room', cell('c'), need, undefined],
     ['a cell whose agent is gone', cell('c', { registered: false }), need, 'not registered'],
     [
@@ -103,9 +114,37 @@ describe('refusal()', () => {
       { ...need, pool: { labels: { disk: 'ssd' } } },
       undefined,
     ],
+    ['a cell with the version', cell('c', { versions: ['15', '16'] }), { ...need, version: '16' }, undefined],
+    [
+      'a cell with other versions',
+      cell('c', { versions: ['15'] }),
+      { ...need, version: '16' },
+      'without PostgreSQL 16',
+    ],
+    ['a cell that names no version', cell('c'), { ...need, version: '16' }, 'without PostgreSQL 16'],
+    ['a cell of containers', cell('c', { images: true }), { ...need, image: 'a', version: '16' }, undefined],
+    ['a cell of processes', cell('c', { images: false }), { ...need, image: 'a' }, 'not running containers'],
+    ['a cell that does not say', cell('c'), { ...need, image: 'a' }, 'not running containers'],
   ];
   for (const [what, view, needs, expected] of cases) {
     it(`says ${expected ?? 'nothing'} of ${what}`, () => expect(refusal(view, needs)).to.equal(expected));
+  }
+});
+
+describe('cannotRun()', () => {
+  const cases: [string, Sketch, Pick<Need, 'version' | 'image'>, boolean][] = [
+    ['a version that is not there any more', { versions: ['16'] }, { version: '15' }, true],
+    ['a version that is there', { versions: ['15'] }, { version: '15' }, false],
+    ['a version, of an agent that does not say', {}, { version: '15' }, false],
+    ['an image, of a cell of processes', { images: false, versions: ['15'] }, { image: 'a', version: '15' }, true],
+    ['an image, of an agent that does not say', { versions: ['15'] }, { image: 'a' }, false],
+    ['nothing in particular', { images: false, versions: [] }, {}, false],
+  ];
+  for (const [what, sketch, needs, expected] of cases) {
+    it(`${expected ? 'moves nodes for' : 'lets nodes stay for'} ${what}`, () => {
+      const { registration } = cell('c', sketch);
+      expect(registration?.ok && cannotRun(registration.value, needs)).to.equal(expected);
+    });
   }
 });
 

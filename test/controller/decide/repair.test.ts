@@ -101,6 +101,20 @@ describe('decide() for a replica that cannot follow', () => {
     expect(world.condition('f1', 'Degraded')).to.equal(undefined);
   });
 
+  it('counts on for one that starts and crashes in turns', () => {
+    const { simulation, victims } = broken(3);
+    const { world } = simulation;
+    const before = world.state('f1').unwell;
+    expect(before?.map(({ node }) => node)).to.deep.equal(victims);
+    const key = `/service/f1/members/${victims[0]}`;
+    for (const state of ['crashed', 'running', 'start failed']) {
+      world.nowMs += minutes(1);
+      world.put(key, { ...world.json<object>(key), state });
+      world.pass('f1');
+      expect(world.state('f1').unwell, state).to.deep.equal(before);
+    }
+  });
+
   const onTheirWay: readonly [string, (simulation: Simulation, node: NodeId) => void][] = [
     [
       'catches up',

@@ -52,6 +52,23 @@ describe('decide(), a deleted document', () => {
     expect(world.pass('f0').ops).to.deep.equal([]);
   });
 
+  it('stays as old as it is: deleted, put back, or of a state from before there was a time of creation', () => {
+    const simulation = herd();
+    const { world } = simulation;
+    const { created_at, conditions } = world.state('f0');
+    expect(created_at).to.equal('2026-01-01T00:00:01.000Z');
+    remove(simulation, 'f0');
+    simulation.settle(['f0']);
+    expect(world.state('f0').created_at).to.equal(created_at);
+    world.nowMs += hour;
+    world.apply('f0', standard({ 'node-count': 2 }));
+    simulation.settle(['f0']);
+    expect(world.state('f0').created_at).to.equal(created_at);
+    world.put('/service/f0/state', { ...world.state('f0'), created_at: undefined, conditions });
+    world.pass('f0');
+    expect(world.state('f0').created_at).to.equal(conditions.map(({ since }) => since).sort()[0]);
+  });
+
   it('restores the same nodes, rows, port and credentials when it is put back, starting who led last first', () => {
     const simulation = herd();
     const { world } = simulation;
@@ -241,27 +258,18 @@ describe('decide(), hibernated', () => {
   });
 });
 
-describe('decide(), fencing', () => {
-  it('stops the node, replaces it not, and starts it again when the fence goes', () => {
-    const simulation = herd(1, { 'node-count': 3 });
-    const { world } = simulation;
-    const leader = world.text('/service/f0/leader');
-    const { nodes } = world.state('f0');
-    world.put(`/serviceinstances/f0/nodes/${leader}/fenced`, 'looking into it');
-    simulation.settle(['f0']);
-    expect(world.state('f0').nodes).to.deep.equal(nodes);
-    expect(world.text('/service/f0/leader')).to.not.equal(leader);
-    expect(world.condition('f0', 'Running')?.message).to.match(/^2 of 3 nodes run: \S+ on n\d is fenced$/);
-    world.delete(`/serviceinstances/f0/nodes/${leader}/fenced`);
-    simulation.settle(['f0']);
-    expect(world.condition('f0', 'Ready')?.status).to.equal('True');
-  });
-});
-
 describe('printInstanceSpec()', () => {
   it('gives a document that reads as the spec', () => {
     const { world } = herd(1, {
-      ...{ 'node-count': 1, 'deletion-grace': '90m', cells: ['n1', 'n2'], zones: ['n1'], synchronous: true },
+      ...{
+        'node-count': 1,
+        'deletion-grace': '90m',
+        version: 15,
+        image: 'a:15',
+        cells: ['n1', 'n2'],
+        zones: ['n1'],
+        synchronous: true,
+      },
       postgresql: { work_mem: '8MB', max_connections: 50, jit: false, 'auto_explain.log_min_duration': '1s' },
     });
     const { accepted } = world.state('f0');

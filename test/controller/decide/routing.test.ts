@@ -81,6 +81,14 @@ describe('decide(), the public port', () => {
     expect(world.text('/routing/allocation/a')).to.equal('30001');
   });
 
+  it('never hands out a port that somebody holds although the allocation is missing', () => {
+    const { world } = herdOfFive();
+    world.put('/routing/ports/30000', 'lost');
+    create(world, 'a');
+    expect(world.text('/routing/allocation/a')).to.equal('30001');
+    expect(world.text('/routing/ports/30000')).to.equal('lost');
+  });
+
   it('says that the ports are used up, and goes on when one is given back', () => {
     const world = new World({ settings: { portRange: { first: 30000, last: 30001 } } });
     world.cell('n1', 'z1');

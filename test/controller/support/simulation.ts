@@ -18,6 +18,8 @@ export class Simulation {
   readonly broken = new Set<NodeId>();
   /** Nodes whose processes run → the hash of the assignment that they were started with. */
   readonly running = new Map<NodeId, string>();
+  /** Major version of PostgreSQL that an instance's data are of. */
+  readonly #versions = new Map<InstanceId, string>();
   #nextPort = 40000;
 
   constructor(world: World) {
@@ -146,6 +148,27 @@ export class Simulation {
     for (const key of world.keys('/postgresql-patroni/')) if (key.includes(`/${hostname}:`)) world.delete(key);
   }
 
+  /** The agent of a cell is gone, with all that hangs on its lease; what it started runs on. */
+  silenceCell(cell: CellId): void {
+    const { world } = this;
+    const hostname = world.json<CellRegistration>(registeredKey(cell))?.hostname;
+    world.delete(registeredKey(cell));
+    for (const key of world.keys('/postgresql-patroni/')) if (key.includes(`/${hostname}:`)) world.delete(key);
+  }
+
+  /** An agent that was gone is back, and finds everything as it left it. */
+  unsilenceCell(cell: CellId, zone: string): void {
+    const { world } = this;
+    world.cell(cell, zone);
+    const { hostname } = world.json<CellRegistration>(registeredKey(cell)) as CellRegistration;
+    for (const key of world.keys(`${observedPrefix}${cell}/`)) {
+      const { node, ports } = world.json<ObservedNode>(key) as ObservedNode;
+      for (const [port, address] of Object.entries(ports)) {
+        world.put(bindingKey(world.settings.image, hostname, node, Number(port)), address);
+      }
+    }
+  }
+
   /** The cell's agent is back, and starts what it is still ordered to run. */
   returnCell(cell: CellId, zone: string): void {
     const { world } = this;
@@ -195,17 +218,26 @@ export class Simulation {
 
   #start(cell: CellId, node: NodeId, assignment: Assignment): void {
     this.running.set(node, assignment.spec_hash);
+    const version = this.#versionOf(assignment);
     const ports = {
       [postgresqlPort]: `127.0.0.1:${this.#nextPort++}`,
       [patroniPort]: `127.0.0.1:${this.#nextPort++}`,
     };
     const { hostname } = this.world.json<CellRegistration>(registeredKey(cell)) as CellRegistration;
     this.world.txn([], {
-      [observedKey(cell, node)]: { ...this.#report(assignment, 'running'), ports },
+      [observedKey(cell, node)]: { ...this.#report(assignment, 'running'), ports, postgresql_version: version },
       [bindingKey(assignment.image, hostname, node, postgresqlPort)]: ports[postgresqlPort],
       [bindingKey(assignment.image, hostname, node, patroniPort)]: ports[patroniPort],
     });
     this.#announce(assignment.instance, node, 'replica');
+  }
+
+  // Whoever has no data copies those of the leader.
+  #versionOf({ instance, postgresql_version = '15' }: Assignment): string {
+    const known = this.world.text(initializeKey(instance)) ? this.#versions.get(instance) : undefined;
+    const version = known ?? postgresql_version;
+    this.#versions.set(instance, version);
+    return version;
   }
 
   #announce(id: InstanceId, node: NodeId, role: string): void {

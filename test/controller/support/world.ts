@@ -97,6 +97,8 @@ export class World {
       labels: {},
       capacity: { nodes: 8, memory_mb: 8192 },
       runtime: 'simulated',
+      postgresql_versions: ['15', '16'],
+      images: true,
       version: '0',
       boot_id: '1',
       ...more,

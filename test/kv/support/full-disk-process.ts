@@ -1,6 +1,6 @@
 /**
- * Fills the disk that the directory in its argument is on with a store, makes room and goes on. Prints what came of it
- * as JSON.
+ * Fills the disk that the directory in its first argument is on with a store, after so many bytes as the second one says,
+ * makes room and goes on. Prints what came of it as JSON.
  */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,10 +8,10 @@ import { openBackend } from '../../../src/kv/open-backend.ts';
 import { systemClock } from '../../../src/time/clock.ts';
 import { everything, put } from './requests.ts';
 
-const [disk = ''] = process.argv.slice(2);
+const [disk = '', fillerBytes = ''] = process.argv.slice(2);
 const directory = join(disk, 'store');
 const filler = join(disk, 'filler');
-writeFileSync(filler, Buffer.alloc(16 << 20));
+writeFileSync(filler, Buffer.alloc(Number(fillerBytes)));
 const open = () => openBackend({ engine: 'lmdb', clock: systemClock, directory });
 
 const backend = await open();

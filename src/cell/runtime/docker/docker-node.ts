@@ -1,8 +1,9 @@
+import type { Assignment } from '../../../schema/assignment.ts';
 import { containerName } from '../../../schema/binding.ts';
 import type { NodeId } from '../../../schema/ids.ts';
 import type { Clock } from '../../../time/clock.ts';
 import { isAlive } from '../process/proof.ts';
-import type { NodeOrder, NodePorts, NodeSight, Proof } from '../runtime.ts';
+import type { NodeOrder, NodePorts, NodeSight, Proof, Readiness } from '../runtime.ts';
 import { StatusPoller } from '../status-poller.ts';
 import { type ContainerSettings, containerFiles, containerOf, inside } from './container.ts';
 import type { Engine, Inspection } from './engine.ts';
@@ -105,11 +106,17 @@ export class DockerNode {
     await this.#ended(found);
   }
 
+  readiness(order: Assignment): Promise<Readiness> {
+    return this.#around.images.readiness(order, this.#watched?.poller.status?.postgresqlVersion);
+  }
+
   async start(order: NodeOrder): Promise<void> {
     const { instance, node, spec_hash: specHash } = order.assignment;
     const { engine, images } = this.#around;
     const { run: _, ...before } = this.#record;
-    const image = await images.get();
+    const image = await images.get(order.assignment.container_image);
+    const readiness = await this.readiness(order.assignment);
+    if (readiness.state === 'impossible') throw new Error(readiness.why);
     this.#busy = true;
     try {
       await this.#remember({ ...before, instance, node, specHash, started: true });

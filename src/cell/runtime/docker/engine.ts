@@ -26,6 +26,8 @@ export interface Image {
   readonly id: string;
   /** The user that its processes run as, in numbers; undefined when it does not say. */
   readonly user: { readonly uid: number; readonly gid: number } | undefined;
+  /** The major version of PostgreSQL in it, as its label says. */
+  readonly postgresql: string | undefined;
 }
 
 /** One piece of news of a container. */
@@ -186,7 +188,8 @@ export class Engine {
     );
     if (!found) return undefined;
     const user = /^(\d+):(\d+)$/.exec(found.Config.User ?? '');
-    return { id: found.Id, user: user ? { uid: Number(user[1]), gid: Number(user[2]) } : undefined };
+    const postgresql = found.Config.Labels?.['pgherd.postgresql'];
+    return { id: found.Id, user: user ? { uid: Number(user[1]), gid: Number(user[2]) } : undefined, postgresql };
   }
 
   /** Fetches an image; tells how far it is, from 0 to 1. */

@@ -40,14 +40,18 @@ const dropTo = ({ switchTo, gid }: NodeUser) => [`--reuid=${switchTo}`, `--regid
 export interface Programs {
   readonly python: string;
   readonly patroni: string;
-  readonly postgresqlBin: string;
+  /** Below it, `<version>/bin` for each major version of PostgreSQL. */
+  readonly postgresql: string;
+  /** What nodes have that name none. */
+  readonly defaultVersion: string;
 }
 
 /** Where Debian has them. */
 export const debianPrograms: Programs = {
   python: '/usr/bin/python3',
   patroni: '/usr/bin/patroni',
-  postgresqlBin: '/usr/lib/postgresql/15/bin',
+  postgresql: '/usr/lib/postgresql',
+  defaultVersion: '15',
 };
 
 /** What flock exits with when the lock is held: the node runs already. */

@@ -1,4 +1,4 @@
-import { access, constants, mkdir, readdir, rm, statfs } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NodeId } from '../../../schema/ids.ts';
 import type { Clock } from '../../../time/clock.ts';
@@ -27,6 +27,8 @@ export class DataDirectory {
       // On a read-only disk the next line would only say that something does not exist.
       await access(this.#path, constants.W_OK);
       await mkdir(nodes, { recursive: true });
+      // Whatever the umask: the nodes' user must get in.
+      await chmod(nodes, 0o755);
       this.#unlock ??= lockDirectory(this.#path, join(this.#path, 'lock'));
       await checkReach(nodes, user);
       return (await readdir(nodes)) as NodeId[];

@@ -1,4 +1,4 @@
-import { lchown, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, lchown, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InstanceId, NodeId } from '../../../schema/ids.ts';
 import type { NodePaths } from '../patroni-config.ts';
@@ -71,6 +71,7 @@ export class NodeDirectory {
 
   async writeRecord(record: NodeRecord): Promise<void> {
     await mkdir(this.path, { recursive: true });
+    await chmod(this.path, 0o755);
     await this.#write(this.#record, JSON.stringify(record));
   }
 

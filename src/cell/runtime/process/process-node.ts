@@ -1,13 +1,15 @@
+import type { Assignment } from '../../../schema/assignment.ts';
 import type { NodeId } from '../../../schema/ids.ts';
 import type { EtcdStoreOptions } from '../../../store/etcd.ts';
 import type { Clock } from '../../../time/clock.ts';
 import { patroniConfig, postInitSql } from '../patroni-config.ts';
 import type { ProcessTable } from '../process-table.ts';
-import type { NodeOrder, NodePorts, NodeSight } from '../runtime.ts';
+import type { NodeOrder, NodePorts, NodeSight, Readiness } from '../runtime.ts';
 import { StatusPoller } from '../status-poller.ts';
 import { type NodeUser, nodeCommand, type Programs } from './command-line.ts';
 import type { NodeDirectory, NodeRecord } from './node-directory.ts';
 import type { Ports } from './ports.ts';
+import { binDirectory, processReadiness, versionFor } from './postgresql-versions.ts';
 import { isAlive, makeSureNothingIsLeft } from './proof.ts';
 import { Supervision } from './supervision.ts';
 
@@ -79,9 +81,15 @@ export class ProcessNode {
     await this.#watch(Supervision.adopt(run, this.#around)).poller.asked;
   }
 
+  readiness(order: Assignment): Promise<Readiness> {
+    return processReadiness(order, this.#directory.paths.data, this.#around.programs);
+  }
+
   async start(order: NodeOrder): Promise<void> {
     const { address, store, programs, user, unsafeNoFsync } = this.#around;
     const directory = this.#directory;
+    const readiness = await this.readiness(order.assignment);
+    if (readiness.state === 'impossible') throw new Error(readiness.why);
     const ports = await this.#around.ports.choose(this.#record.ports);
     const { instance, node, spec_hash } = order.assignment;
     const { complete } = this.#record;
@@ -90,7 +98,8 @@ export class ProcessNode {
     this.#unexpected = 'it could not be started';
     await directory.makeHome();
     const { paths } = directory;
-    const config = patroniConfig({ order, address, ports, paths, store, unsafeNoFsync, ...programs });
+    const postgresqlBin = binDirectory(programs, await versionFor(order.assignment, paths.data, programs));
+    const config = patroniConfig({ order, address, ports, paths, store, unsafeNoFsync, postgresqlBin });
     await directory.writePrivate(directory.config, JSON.stringify(config, null, 1));
     await directory.writePrivate(paths.postInit, postInitSql(order));
     if (store.tls?.ca) await directory.writePrivate(paths.storeCa, store.tls.ca);

@@ -1,0 +1,79 @@
+import { crc32 } from 'node:zlib';
+import type { Write } from './sorted-store.ts';
+
+/**
+ * A record of the journal: checksum of the header, length of the body, sequence number, checksum of the body; then the
+ * writes. Both checksums begin with a number that no client knows, so that no value that lies in the remains of an older
+ * record can pass for a record itself.
+ */
+const headerBytes = 18;
+/** Records begin at multiples of it: a device writes such a piece whole, so none is torn by the writing of the next. */
+const alignBytes = 512;
+
+/** One batch of the journal. */
+export interface JournalRecord {
+  readonly sequence: number;
+  readonly writes: readonly Write[];
+}
+
+/** Where a record was found. */
+export interface Found {
+  readonly sequence: number;
+  readonly body: Buffer;
+  /** The place of the next one. */
+  readonly end: number;
+}
+
+export function encodeRecord(salt: number, { sequence, writes }: JournalRecord): Buffer {
+  let length = headerBytes;
+  for (const { key, value } of writes) length += 6 + key.length + (value ? value.length : 0);
+  const record = Buffer.allocUnsafe(length);
+  let at = headerBytes;
+  for (const { key, value } of writes) {
+    record.writeUInt16BE(key.length, at);
+    // 0: the key is removed.
+    record.writeUInt32BE(value ? value.length + 1 : 0, at + 2);
+    key.copy(record, at + 6);
+    at += 6 + key.length;
+    if (value) at += value.copy(record, at);
+  }
+  record.writeUInt32BE(length - headerBytes, 4);
+  record.writeUIntBE(sequence, 8, 6);
+  record.writeUInt32BE(crc32(record.subarray(headerBytes), salt), 14);
+  record.writeUInt32BE(crc32(record.subarray(4, headerBytes), salt), 0);
+  return record;
+}
+
+/** All whole records of a segment, wherever they are: what is torn, was never written or is no record is passed over. */
+export function* recordsIn(segment: Buffer, salt: number): Generator<Found> {
+  for (let at = 0; at + headerBytes <= segment.length; ) {
+    const found = recordAt(segment, at, salt);
+    if (found) yield found;
+    at = found?.end ?? at + alignBytes;
+  }
+}
+
+function recordAt(segment: Buffer, at: number, salt: number): Found | undefined {
+  const begin = at + headerBytes;
+  if (segment.readUInt32BE(at) !== crc32(segment.subarray(at + 4, begin), salt)) return undefined;
+  const body = segment.subarray(begin, begin + segment.readUInt32BE(at + 4));
+  if (segment.readUInt32BE(at + 14) !== crc32(body, salt)) return undefined;
+  return { sequence: segment.readUIntBE(at + 8, 6), body, end: aligned(begin + body.length) };
+}
+
+/** The first place from `at` on where a record may begin. */
+export function aligned(at: number): number {
+  return Math.ceil(at / alignBytes) * alignBytes;
+}
+
+export function decodeWrites(body: Buffer): Write[] {
+  const writes: Write[] = [];
+  for (let at = 0; at < body.length; ) {
+    const valueAt = at + 6 + body.readUInt16BE(at);
+    const length = body.readUInt32BE(at + 2);
+    const end = valueAt + Math.max(0, length - 1);
+    writes.push({ key: body.subarray(at + 6, valueAt), value: length ? body.subarray(valueAt, end) : undefined });
+    at = end;
+  }
+  return writes;
+}
