@@ -18,7 +18,9 @@ export class Secrets implements Promised {
     this.#lookedAt = this.#world.keyspace.revision;
     for (const { key, value } of news) {
       if (!parseCredentialsKey(key)) continue;
-      for (const { password } of Object.values(JSON.parse(value) as Credentials)) this.#passwords.add(password);
+      for (const account of Object.values(JSON.parse(value) as Credentials)) {
+        if (typeof account === 'object') this.#passwords.add(account.password);
+      }
     }
     for (const { key, value } of news) {
       if (!parseCredentialsKey(key) && !key.endsWith('/state')) this.tells(key, value);
