@@ -17,18 +17,21 @@ export interface ActiveAlarm {
 export class Space {
   readonly #backend: Backend;
   readonly #active = new Map<Alarm, bigint>();
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(backend: Backend) {
     this.#backend = backend;
   }
 
   /** Again when another server on the same data may have raised or disarmed one. */
-  async load(): Promise<void> {
-    for (const alarm of alarms) {
-      const kept = await this.#backend.getMeta(metaName(alarm));
-      if (kept) this.#active.set(alarm, BigInt(kept.toString()));
-      else this.#active.delete(alarm);
-    }
+  load(): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const alarm of alarms) {
+        const kept = await this.#backend.getMeta(metaName(alarm));
+        if (kept) this.#active.set(alarm, BigInt(kept.toString()));
+        else this.#active.delete(alarm);
+      }
+    });
   }
 
   get active(): readonly ActiveAlarm[] {
@@ -38,12 +41,24 @@ export class Space {
   async raise(alarm: Alarm, memberId: bigint): Promise<void> {
     if (this.#active.has(alarm)) return;
     this.#active.set(alarm, memberId);
-    await this.#backend.setMeta(metaName(alarm), Buffer.from(memberId.toString()));
+    await this.#inTurn(async () => {
+      await this.#backend.setMeta(metaName(alarm), Buffer.from(memberId.toString()));
+      this.#active.set(alarm, memberId);
+    });
   }
 
-  async disarm(alarm: Alarm): Promise<void> {
-    this.#active.delete(alarm);
-    await this.#backend.setMeta(metaName(alarm), undefined);
+  disarm(alarm: Alarm): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#backend.setMeta(metaName(alarm), undefined);
+      this.#active.delete(alarm);
+    });
+  }
+
+  /** What was read before a change must not come after it. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => {});
+    return done;
   }
 
   /** Refuses while an alarm is on. */

@@ -21,6 +21,9 @@ export class Notices {
   #client: Client | undefined;
   #cancelTimer: (() => void) | undefined;
   #closed = false;
+  #isLooking = false;
+  /** There was a reason to look while we did. */
+  #looksAgain = false;
 
   constructor(options: NoticesOptions) {
     this.#options = options;
@@ -44,12 +47,21 @@ export class Notices {
     });
   }
 
+  /** One look at a time: what an older one has seen must not come after what a newer one has. */
   async #look(): Promise<void> {
+    this.#looksAgain = true;
+    if (this.#isLooking) return;
+    this.#isLooking = true;
     try {
-      if (!this.#client) await this.#listen();
-      await this.#options.look();
+      while (this.#looksAgain && !this.#closed) {
+        this.#looksAgain = false;
+        if (!this.#client) await this.#listen();
+        await this.#options.look();
+      }
     } catch {
       // The database is away; the next look is in a second.
+    } finally {
+      this.#isLooking = false;
     }
   }
 
