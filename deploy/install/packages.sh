@@ -4,18 +4,24 @@
 set -eu
 
 packages='etcd-server etcd-client patroni python3-etcd postgresql-15 haproxy'
+modules=
 programs='etcd etcdctl patroni haproxy psql /usr/lib/postgresql/15/bin/postgres'
 if [ "${1-}" = test ]; then
   packages="$packages docker.io debootstrap iptables iproute2"
   packages="$packages prometheus prometheus-postgres-exporter ruby systemd dbus curl"
   programs="$programs dockerd docker-proxy debootstrap iptables ip"
   programs="$programs prometheus promtool prometheus-postgres-exporter ruby systemd-analyze systemd-notify dbus-daemon curl"
+  packages="$packages python3-etcd3 python3-etcd3gw"
+  modules='etcd3 etcd3gw'
 fi
 
 missing_programs() {
   for program in $programs; do
     # haproxy is in /usr/sbin, which is not in the PATH of users.
     PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null || printf '%s ' "$program"
+  done
+  for module in $modules; do
+    [ -e "/usr/lib/python3/dist-packages/$module" ] || printf 'python3-%s ' "$module"
   done
 }
 
