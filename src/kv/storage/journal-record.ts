@@ -27,7 +27,8 @@ export interface Found {
 export function encodeRecord(salt: number, { sequence, writes }: JournalRecord): Buffer {
   let length = headerBytes;
   for (const { key, value } of writes) length += 6 + key.length + (value ? value.length : 0);
-  const record = Buffer.allocUnsafe(length);
+  // On its own: what is kept of it must not keep what else Node would put into the same piece of memory.
+  const record = Buffer.allocUnsafeSlow(length);
   let at = headerBytes;
   for (const { key, value } of writes) {
     record.writeUInt16BE(key.length, at);
@@ -61,11 +62,17 @@ function recordAt(segment: Buffer, at: number, salt: number): Found | undefined 
   return { sequence: segment.readUIntBE(at + 8, 6), body, end: aligned(begin + body.length) };
 }
 
+/** The body of a whole record. */
+export function bodyOf(record: Buffer): Buffer {
+  return record.subarray(headerBytes);
+}
+
 /** The first place from `at` on where a record may begin. */
 export function aligned(at: number): number {
   return Math.ceil(at / alignBytes) * alignBytes;
 }
 
+/** What is in the body of a record, as parts of it. */
 export function decodeWrites(body: Buffer): Write[] {
   const writes: Write[] = [];
   for (let at = 0; at < body.length; ) {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../time/clock.ts';
 import type { MaybePromise, StoredBytes } from './engine.ts';
 import { Journal, type JournalShape } from './journal.ts';
+import { bodyOf, decodeWrites } from './journal-record.ts';
 import { overlaid } from './overlaid.ts';
 import { journalKey } from './rows.ts';
 import { SortedCells } from './sorted-cells.ts';
@@ -50,7 +51,7 @@ export class JournaledStore implements SortedStore {
   /** Made with the first batch: to open a store takes no room on the disk. */
   #journal: Journal | undefined;
   /** In the journal, but not seen by readers yet. */
-  #arrived: readonly Write[] | undefined;
+  #arrived: Buffer | undefined;
   #folding: Promise<void> | undefined;
   #foldFailed = false;
 
@@ -101,12 +102,12 @@ export class JournaledStore implements SortedStore {
     const record = journal.encode(writes);
     if (!journal.takes(record)) return this.#commitBeneath(writes);
     if (!journal.hasRoomFor(record)) return this.#turn(journal).then(() => this.commit(writes));
-    this.#arrived = writes;
+    this.#arrived = record;
     return journal.append(record);
   }
 
   refresh(): void {
-    if (this.#arrived && this.#journal) this.#overlay(this.#arrived, this.#journal.sequence);
+    if (this.#arrived && this.#journal) this.#overlay(decodeWrites(bodyOf(this.#arrived)), this.#journal.sequence);
     else this.#base.refresh();
     this.#arrived = undefined;
   }
