@@ -64,11 +64,13 @@ export class GroupCommit {
   }
 
   #wake(): void {
-    this.#running ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#run());
+    this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
     while (this.#waiting.length || this.#exclusive.length) {
+      // What has come in this turn goes together, and answers leave before the disk is waited for again.
+      await new Promise<void>((resolve) => setImmediate(resolve));
       if (this.#waiting.length) await this.#commit(this.#waiting.splice(0, maxBatchJobs));
       await this.#exclusive.shift()?.();
     }

@@ -79,5 +79,9 @@ const orders = {
 } as const;
 
 function shown(kvs: readonly KeyValue[], { keysOnly }: RangeRequest): readonly KeyValue[] {
-  return keysOnly ? kvs.map((kv) => ({ ...kv, value: noBytes })) : kvs;
+  return keysOnly ? kvs.map(withoutValue) : kvs;
+}
+
+function withoutValue({ key, createRevision, modRevision, version, lease }: KeyValue): KeyValue {
+  return { key, createRevision, modRevision, version, lease, value: noBytes };
 }

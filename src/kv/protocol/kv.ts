@@ -14,6 +14,7 @@ import type {
   TxnRequest,
   TxnResponse,
 } from '../messages.ts';
+import { StoredVersion, storedAt } from '../stored-version.ts';
 import {
   bool,
   bytes,
@@ -45,6 +46,10 @@ export const keyValueType: MessageType<KeyValue> = {
 
 /** Backwards, as the writer goes; each tag is the number of the field, times 8, and 2 for bytes. */
 function writeKeyValue(writer: Writer, kv: KeyValue): void {
+  if (kv instanceof StoredVersion) {
+    writeStored(writer, kv);
+    return;
+  }
   writeInt64(writer, kv.lease, 48);
   writeBytes(writer, kv.value, 42);
   writeInt64(writer, kv.version, 32);
@@ -63,6 +68,33 @@ function writeBytes(writer: Writer, value: Buffer, tag: number): void {
   if (value.length === 0) return;
   writer.bytes(value);
   writer.varint(value.length);
+  writer.varint(tag);
+}
+
+/** The same from the bytes in the store, without making numbers and buffers of them. */
+function writeStored(writer: Writer, { keyRow, row }: StoredVersion): void {
+  writeStoredInt64(writer, row, storedAt.lease, 48);
+  writeStoredBytes(writer, row, storedAt.value, 42);
+  writeStoredInt64(writer, row, storedAt.version, 32);
+  writeStoredInt64(writer, row, storedAt.modRevision, 24);
+  writeStoredInt64(writer, row, storedAt.createRevision, 16);
+  writeStoredBytes(writer, keyRow, 1, 10);
+}
+
+function writeStoredInt64(writer: Writer, row: Buffer, at: number, tag: number): void {
+  const high = row.readUInt32BE(at);
+  const low = row.readUInt32BE(at + 4);
+  if (high === 0 && low === 0) return;
+  // A lease has all 64 bits, which a number has not.
+  if (high < 0x20_0000) writer.varint(high * 0x1_0000_0000 + low);
+  else writer.int64(row.readBigInt64BE(at));
+  writer.varint(tag);
+}
+
+function writeStoredBytes(writer: Writer, row: Buffer, from: number, tag: number): void {
+  if (row.length === from) return;
+  writer.bytes(row, from);
+  writer.varint(row.length - from);
   writer.varint(tag);
 }
 

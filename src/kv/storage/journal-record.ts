@@ -10,24 +10,31 @@ const headerBytes = 18;
 /** Records begin at multiples of it: a device writes such a piece whole, so none is torn by the writing of the next. */
 const alignBytes = 512;
 
-/** One batch of the journal. */
-export interface JournalRecord {
+/** One found in a segment. */
+export interface FoundRecord {
   readonly sequence: number;
-  readonly writes: readonly Write[];
-}
-
-/** Where a record was found. */
-export interface Found {
-  readonly sequence: number;
-  readonly body: Buffer;
+  readonly record: Buffer;
   /** The place of the next one. */
   readonly end: number;
 }
 
-export function encodeRecord(salt: number, { sequence, writes }: JournalRecord): Buffer {
+/** One write, as a part of the record that it came in. */
+export interface RecordedWrite {
+  /** The key, a character per byte. */
+  readonly text: string;
+  readonly isRemoval: boolean;
+  readonly sequence: number;
+  readonly record: Buffer;
+  /** Where in the record its value is. */
+  readonly valueAt: number;
+  readonly end: number;
+}
+
+export function encodeRecord(salt: number, sequence: number, writes: readonly Write[]): Buffer {
   let length = headerBytes;
   for (const { key, value } of writes) length += 6 + key.length + (value ? value.length : 0);
-  const record = Buffer.allocUnsafe(length);
+  // On its own: what is kept of it must not keep what else Node would put into the same piece of memory.
+  const record = Buffer.allocUnsafeSlow(length);
   let at = headerBytes;
   for (const { key, value } of writes) {
     record.writeUInt16BE(key.length, at);
@@ -45,7 +52,7 @@ export function encodeRecord(salt: number, { sequence, writes }: JournalRecord):
 }
 
 /** All whole records of a segment, wherever they are: what is torn, was never written or is no record is passed over. */
-export function* recordsIn(segment: Buffer, salt: number): Generator<Found> {
+export function* recordsIn(segment: Buffer, salt: number): Generator<FoundRecord> {
   for (let at = 0; at + headerBytes <= segment.length; ) {
     const found = recordAt(segment, at, salt);
     if (found) yield found;
@@ -53,12 +60,13 @@ export function* recordsIn(segment: Buffer, salt: number): Generator<Found> {
   }
 }
 
-function recordAt(segment: Buffer, at: number, salt: number): Found | undefined {
+function recordAt(segment: Buffer, at: number, salt: number): FoundRecord | undefined {
   const begin = at + headerBytes;
   if (segment.readUInt32BE(at) !== crc32(segment.subarray(at + 4, begin), salt)) return undefined;
   const body = segment.subarray(begin, begin + segment.readUInt32BE(at + 4));
   if (segment.readUInt32BE(at + 14) !== crc32(body, salt)) return undefined;
-  return { sequence: segment.readUIntBE(at + 8, 6), body, end: aligned(begin + body.length) };
+  const end = begin + body.length;
+  return { sequence: segment.readUIntBE(at + 8, 6), record: segment.subarray(at, end), end: aligned(end) };
 }
 
 /** The first place from `at` on where a record may begin. */
@@ -66,14 +74,22 @@ export function aligned(at: number): number {
   return Math.ceil(at / alignBytes) * alignBytes;
 }
 
-export function decodeWrites(body: Buffer): Write[] {
-  const writes: Write[] = [];
-  for (let at = 0; at < body.length; ) {
-    const valueAt = at + 6 + body.readUInt16BE(at);
-    const length = body.readUInt32BE(at + 2);
-    const end = valueAt + Math.max(0, length - 1);
-    writes.push({ key: body.subarray(at + 6, valueAt), value: length ? body.subarray(valueAt, end) : undefined });
+/** The writes of a whole record. */
+export function writesIn(record: Buffer): RecordedWrite[] {
+  const sequence = record.readUIntBE(8, 6);
+  const writes: RecordedWrite[] = [];
+  for (let at = headerBytes; at < record.length; ) {
+    const valueAt = at + 6 + record.readUInt16BE(at);
+    const length = record.readUInt32BE(at + 2);
+    const isRemoval = length === 0;
+    const end = isRemoval ? valueAt : valueAt + length - 1;
+    writes.push({ text: record.toString('latin1', at + 6, valueAt), isRemoval, sequence, record, valueAt, end });
     at = end;
   }
   return writes;
+}
+
+/** undefined: the key is removed. */
+export function valueIn({ record, isRemoval, valueAt, end }: RecordedWrite): Buffer | undefined {
+  return isRemoval ? undefined : record.subarray(valueAt, end);
 }

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import type { Clock } from '../../time/clock.ts';
 import { DamagedStoreError } from './damaged-store-error.ts';
 import type { MaybePromise } from './engine.ts';
-import { aligned, decodeWrites, encodeRecord, type JournalRecord, recordsIn } from './journal-record.ts';
+import { aligned, encodeRecord, type FoundRecord, recordsIn } from './journal-record.ts';
 import type { Write } from './sorted-store.ts';
 import { syncDirectory } from './sync-directory.ts';
 
@@ -74,19 +74,19 @@ export class Journal {
     shape: JournalShape,
     applied: number,
     clock: Clock,
-  ): { readonly journal: Journal; readonly batches: readonly JournalRecord[] } {
-    const batches: JournalRecord[] = [];
+  ): { readonly journal: Journal; readonly batches: readonly FoundRecord[] } {
+    const batches: FoundRecord[] = [];
     const [first, second] = pathsIn(directory).map((path) => {
       const segment: Segment = { file: openSegment(path), end: 0, last: 0 };
       const bytes = readFileSync(segment.file);
       if (bytes.length < shape.segmentBytes) {
         throw new DamagedStoreError(path, `it has ${bytes.length} bytes of ${shape.segmentBytes}`);
       }
-      for (const { sequence, body, end } of recordsIn(bytes, shape.salt)) {
-        if (sequence <= applied) continue;
-        batches.push({ sequence, writes: decodeWrites(body) });
-        segment.end = end;
-        segment.last = sequence;
+      for (const found of recordsIn(bytes, shape.salt)) {
+        if (found.sequence <= applied) continue;
+        batches.push(found);
+        segment.end = found.end;
+        segment.last = found.sequence;
       }
       // After kill -9, the kernel may be the only one to have it; readers will be told of it.
       fdatasyncSync(segment.file);
@@ -114,7 +114,7 @@ export class Journal {
 
   /** The next batch as a record. */
   encode(writes: readonly Write[]): Buffer {
-    return encodeRecord(this.#shape.salt, { sequence: this.#sequence + 1, writes });
+    return encodeRecord(this.#shape.salt, this.#sequence + 1, writes);
   }
 
   /** Whether it could be written if a segment were empty. */

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../time/clock.ts';
 import type { MaybePromise, StoredBytes } from './engine.ts';
 import { Journal, type JournalShape } from './journal.ts';
+import { type RecordedWrite, valueIn, writesIn } from './journal-record.ts';
 import { overlaid } from './overlaid.ts';
 import { journalKey } from './rows.ts';
-import { SortedCells } from './sorted-cells.ts';
+import { keyOf, SortedCells } from './sorted-cells.ts';
 import type { Entry, SortedRangeOptions, SortedStore, Write } from './sorted-store.ts';
 
 /** Large enough that what is written again and again goes beneath once; small enough to be read in no time. */
@@ -17,14 +18,6 @@ const rowOverheadBytes = 16;
 const beginning = Buffer.alloc(0);
 const end = Buffer.from([0xff]);
 const noValue = Buffer.alloc(0);
-
-/** What is not beneath yet. */
-interface Newer {
-  /** undefined: removed. */
-  readonly value: Buffer | undefined;
-  /** Of the batch that wrote it. */
-  readonly sequence: number;
-}
 
 /** How the store beneath and its journal belong together. Kept beneath. */
 interface Mark extends JournalShape {
@@ -44,13 +37,14 @@ export class JournaledStore implements SortedStore {
   readonly #directory: string;
   readonly #clock: Clock;
   readonly #segmentBytes: number;
-  readonly #newer = new SortedCells<Newer>();
+  /** What is not beneath yet. */
+  readonly #newer = new SortedCells<RecordedWrite>();
   #newerBytes = 0;
   #mark: Mark | undefined;
   /** Made with the first batch: to open a store takes no room on the disk. */
   #journal: Journal | undefined;
   /** In the journal, but not seen by readers yet. */
-  #arrived: readonly Write[] | undefined;
+  #arrived: Buffer | undefined;
   #folding: Promise<void> | undefined;
   #foldFailed = false;
 
@@ -65,31 +59,28 @@ export class JournaledStore implements SortedStore {
     this.#mark = decodeMark(mark);
     const { journal, batches } = Journal.open(directory, this.#mark, this.#mark.applied, clock);
     this.#journal = journal;
-    for (const { sequence, writes } of batches) this.#overlay(writes, sequence);
+    for (const { record } of batches) this.#overlay(record);
   }
 
   get(key: Buffer): Buffer | undefined {
     const newer = this.#newer.get(key);
-    return newer ? newer.value : this.#base.get(key);
+    return newer ? valueIn(newer) : this.#base.get(key);
   }
 
   range(from: Buffer, to: Buffer, options: SortedRangeOptions = {}): Iterable<Entry> {
     if (this.#newer.count(from, to) === 0) return this.#base.range(from, to, options);
     const { reverse = false } = options;
-    const newer = reverse ? this.#newer.backward(from, to) : this.#newer.forward(from, to);
-    return overlaid(newer, this.#base.range(from, to, { reverse }), options);
+    return overlaid(this.#writes(from, to, reverse), this.#base.range(from, to, { reverse }), options);
   }
 
   *keys(from: Buffer, to: Buffer): Iterable<Buffer> {
     if (this.#newer.count(from, to) === 0) yield* this.#base.keys(from, to);
-    else for (const { key } of overlaid(this.#newer.forward(from, to), valueless(this.#base.keys(from, to)))) yield key;
+    else for (const { key } of overlaid(this.#writes(from, to), valueless(this.#base.keys(from, to)))) yield key;
   }
 
   count(from: Buffer, to: Buffer): number {
     let count = this.#base.count(from, to);
-    for (const { key, value } of this.#newer.forward(from, to)) {
-      count += (value.value ? 1 : 0) - (this.#base.get(key) ? 1 : 0);
-    }
+    for (const { key, value } of this.#writes(from, to)) count += (value ? 1 : 0) - (this.#base.get(key) ? 1 : 0);
     return count;
   }
 
@@ -101,12 +92,12 @@ export class JournaledStore implements SortedStore {
     const record = journal.encode(writes);
     if (!journal.takes(record)) return this.#commitBeneath(writes);
     if (!journal.hasRoomFor(record)) return this.#turn(journal).then(() => this.commit(writes));
-    this.#arrived = writes;
+    this.#arrived = record;
     return journal.append(record);
   }
 
   refresh(): void {
-    if (this.#arrived && this.#journal) this.#overlay(this.#arrived, this.#journal.sequence);
+    if (this.#arrived) this.#overlay(this.#arrived);
     else this.#base.refresh();
     this.#arrived = undefined;
   }
@@ -132,10 +123,16 @@ export class JournaledStore implements SortedStore {
     await this.#base.close();
   }
 
-  #overlay(writes: readonly Write[], sequence: number): void {
-    for (const { key, value } of writes) {
-      const before = this.#newer.set(key, { value, sequence });
-      this.#newerBytes += bytesOf(key, value) - (before ? bytesOf(key, before.value) : 0);
+  /** What newer batches wrote in a range. */
+  *#writes(from: Buffer, to: Buffer, reverse = false): Generator<Write, undefined> {
+    const cells = reverse ? this.#newer.backward(from, to) : this.#newer.forward(from, to);
+    for (const cell of cells) yield { key: keyOf(cell), value: valueIn(cell) };
+  }
+
+  #overlay(record: Buffer): void {
+    for (const write of writesIn(record)) {
+      const before = this.#newer.set(write);
+      this.#newerBytes += bytesOf(write) - (before ? bytesOf(before) : 0);
     }
   }
 
@@ -191,9 +188,9 @@ export class JournaledStore implements SortedStore {
     }
     await this.#applied({ ...mark, applied: through }, page.writes);
     this.#newerBytes = 0;
-    this.#newer.retain(({ key, value: { value, sequence } }) => {
-      if (sequence <= through) return false;
-      this.#newerBytes += bytesOf(key, value);
+    this.#newer.retain((newer) => {
+      if (newer.sequence <= through) return false;
+      this.#newerBytes += bytesOf(newer);
       return true;
     });
   }
@@ -202,11 +199,11 @@ export class JournaledStore implements SortedStore {
   #page(from: Buffer, through: number): { readonly writes: Write[]; readonly next: Buffer | undefined } {
     const writes: Write[] = [];
     let bytes = 0;
-    for (const { key, value: newer } of this.#newer.forward(from, end)) {
-      if (writes.length === foldRows || bytes >= foldBytes) return { writes, next: key };
+    for (const newer of this.#newer.forward(from, end)) {
+      if (writes.length === foldRows || bytes >= foldBytes) return { writes, next: keyOf(newer) };
       if (newer.sequence > through) continue;
-      writes.push({ key, value: newer.value });
-      bytes += bytesOf(key, newer.value);
+      writes.push({ key: keyOf(newer), value: valueIn(newer) });
+      bytes += bytesOf(newer);
     }
     return { writes, next: undefined };
   }
@@ -218,8 +215,8 @@ export class JournaledStore implements SortedStore {
   }
 }
 
-function bytesOf(key: Buffer, value: Buffer | undefined): number {
-  return key.length + (value ? value.length : 0) + rowOverheadBytes;
+function bytesOf({ text, valueAt, end }: RecordedWrite): number {
+  return text.length + end - valueAt + rowOverheadBytes;
 }
 
 function* valueless(keys: Iterable<Buffer>): Iterable<Entry> {

@@ -183,12 +183,29 @@ function openDatabase(path: string): Database {
   return open<Buffer, Buffer>({
     path,
     noSubdir: true,
-    encoding: 'binary',
-    keyEncoding: 'binary',
+    encoder: { encode: (value: Buffer) => value, decode: (shared: Buffer) => copyOf(shared, 0, shared.length) },
+    keyEncoder: {
+      writeKey(key: Buffer, target: Buffer, at: number) {
+        target.set(key, at);
+        return at + key.length;
+      },
+      readKey: copyOf,
+    },
     mapSize: mapBytes,
     // With it, commits are answered before they are on disk.
     overlappingSync: false,
   });
+}
+
+/**
+ * Copies what the package overwrites with the next row. Its own copies each come with an allocation outside of the heap,
+ * which takes longer than all else in reading a range.
+ */
+function copyOf(shared: Buffer, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafe(end - start);
+  // Its length is not what Node takes it for.
+  copy.set(new Uint8Array(shared.buffer, shared.byteOffset + start, end - start));
+  return copy;
 }
 
 /** One transaction of the file with one sync. It also says how long the file is, so that one cut off is recognised. */

@@ -1,6 +1,6 @@
 import type { StorageEngine } from './engine.ts';
 import { OrderedEngine } from './ordered-engine.ts';
-import { SortedCells } from './sorted-cells.ts';
+import { type Cell, SortedCells, textOf } from './sorted-cells.ts';
 import type { Entry, SortedRangeOptions, SortedStore, Write } from './sorted-store.ts';
 
 // As LMDB's, so that what works in memory works on disk.
@@ -11,14 +11,16 @@ export async function openMemoryEngine(): Promise<StorageEngine> {
   return new OrderedEngine(new MemoryStore());
 }
 
+interface MemoryCell extends Cell, Entry {}
+
 /** Sorted bytes in memory. */
 export class MemoryStore implements SortedStore {
   readonly maxKeyBytes = maxKeyBytes;
-  readonly #cells = new SortedCells<Buffer>();
+  readonly #cells = new SortedCells<MemoryCell>();
   #bytes = 0;
 
   get(key: Buffer): Buffer | undefined {
-    return this.#cells.get(key);
+    return this.#cells.get(key)?.value;
   }
 
   *range(
@@ -43,8 +45,8 @@ export class MemoryStore implements SortedStore {
 
   commit(writes: readonly Write[]): void {
     for (const { key, value } of writes) {
-      const before = value ? this.#cells.set(key, value) : this.#cells.delete(key);
-      this.#bytes += (value ? key.length + value.length : 0) - (before ? key.length + before.length : 0);
+      const before = value ? this.#cells.set({ text: textOf(key), key, value }) : this.#cells.delete(key);
+      this.#bytes += (value ? key.length + value.length : 0) - (before ? key.length + before.value.length : 0);
     }
   }
 

@@ -1,4 +1,5 @@
 import type { KeyValue } from '../messages.ts';
+import { StoredVersion, storedAt } from '../stored-version.ts';
 import type { LeaseRecord } from './engine.ts';
 
 /**
@@ -23,8 +24,6 @@ export const fileKey = Buffer.from('f');
 
 /** Bytes that a key grows by in the longest of its rows: table, terminator and revision. */
 export const keyOverheadBytes = 11;
-
-const rowHeaderBytes = 32;
 
 export function endOf(tableByte: number): Buffer {
   return Buffer.of(tableByte + 1);
@@ -96,12 +95,13 @@ export function parseHistoryKey(row: Buffer): { readonly key: Buffer; readonly r
 }
 
 export function encodeRow(kv: KeyValue): Buffer {
-  const row = Buffer.allocUnsafe(rowHeaderBytes + kv.value.length);
-  row.writeBigInt64BE(kv.createRevision, 0);
-  row.writeBigInt64BE(kv.modRevision, 8);
-  row.writeBigInt64BE(kv.version, 16);
-  row.writeBigInt64BE(kv.lease, 24);
-  kv.value.copy(row, rowHeaderBytes);
+  if (kv instanceof StoredVersion) return kv.row;
+  const row = Buffer.allocUnsafe(storedAt.value + kv.value.length);
+  row.writeBigInt64BE(kv.createRevision, storedAt.createRevision);
+  row.writeBigInt64BE(kv.modRevision, storedAt.modRevision);
+  row.writeBigInt64BE(kv.version, storedAt.version);
+  row.writeBigInt64BE(kv.lease, storedAt.lease);
+  kv.value.copy(row, storedAt.value);
   return row;
 }
 
@@ -112,20 +112,20 @@ const noValue = Buffer.alloc(0);
 
 /** undefined: the key was deleted. */
 export function decodeRow(key: Buffer, row: Buffer, keysOnly = false): KeyValue | undefined {
-  if (row.length < rowHeaderBytes) return undefined;
+  if (row.length < storedAt.value) return undefined;
   return {
     key,
-    createRevision: row.readBigInt64BE(0),
-    modRevision: row.readBigInt64BE(8),
-    version: row.readBigInt64BE(16),
-    lease: row.readBigInt64BE(24),
-    value: keysOnly ? noValue : row.subarray(rowHeaderBytes),
+    createRevision: row.readBigInt64BE(storedAt.createRevision),
+    modRevision: row.readBigInt64BE(storedAt.modRevision),
+    version: row.readBigInt64BE(storedAt.version),
+    lease: row.readBigInt64BE(storedAt.lease),
+    value: keysOnly ? noValue : row.subarray(storedAt.value),
   };
 }
 
 /** When the row was written, without reading all of it. */
 export function modRevisionOf(row: Buffer): bigint {
-  return row.readBigInt64BE(8);
+  return row.readBigInt64BE(storedAt.modRevision);
 }
 
 export interface LoggedChange {

@@ -1,4 +1,5 @@
 import type { KeyValue } from '../messages.ts';
+import { StoredVersion } from '../stored-version.ts';
 import type { LeaseRecord, ScanOptions, Span, View } from './engine.ts';
 import {
   decodeLease,
@@ -28,8 +29,9 @@ export class SortedView implements View {
   }
 
   get(key: Buffer): KeyValue | undefined {
-    const row = this.#store.get(keyIn(table.newest, key));
-    return row && decodeRow(key, row);
+    const keyRow = keyIn(table.newest, key);
+    const row = this.#store.get(keyRow);
+    return row && new StoredVersion(keyRow, row);
   }
 
   scan(span: Span, options: ScanOptions = {}): KeyValue[] {
@@ -42,7 +44,7 @@ export class SortedView implements View {
     }
     const [from, to] = newestRange(span);
     for (const { key, value } of this.#store.range(from, to, limit < Number.POSITIVE_INFINITY ? { limit } : {})) {
-      kvs.push(decodeRow(key.subarray(1), value, keysOnly) as KeyValue);
+      kvs.push(keysOnly ? (decodeRow(key.subarray(1), value, true) as KeyValue) : new StoredVersion(key, value));
     }
     return kvs;
   }

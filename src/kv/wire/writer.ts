@@ -60,12 +60,15 @@ export class Writer {
     for (let i = 0; i < bytes.length; i++) this.#buffer[this.#at + i] = bytes[i] as number;
   }
 
-  bytes(value: Buffer): void {
-    const { length } = value;
+  /** Bytes from a place on to their end. */
+  bytes(value: Buffer, from = 0): void {
+    const length = value.length - from;
     this.#room(length);
     this.#at -= length;
-    if (length > longEnoughForSet) this.#buffer.set(value, this.#at);
-    else for (let i = 0; i < length; i++) this.#buffer[this.#at + i] = value[i] as number;
+    if (length > longEnoughForSet) {
+      const part = from === 0 ? value : new Uint8Array(value.buffer, value.byteOffset + from, length);
+      this.#buffer.set(part, this.#at);
+    } else for (let i = 0; i < length; i++) this.#buffer[this.#at + i] = value[from + i] as number;
   }
 
   string(value: string): void {

@@ -150,7 +150,7 @@ describe('JournaledStore', () => {
   it('takes no record for one that a client hid in a value', async () => {
     // The value of the second batch begins 26 bytes after its place; from there it reaches to where records may begin.
     const hide = (salt: number) => {
-      const hidden = encodeRecord(salt, { sequence: 2, writes: [put('hidden', 'yes')] });
+      const hidden = encodeRecord(salt, 2, [put('hidden', 'yes')]);
       return Buffer.concat([Buffer.alloc(512 - 26), hidden]);
     };
     // Batch 1 makes the journal; who could read its salt could forge.
