@@ -6,9 +6,9 @@ set -eu
 packages='etcd-server etcd-client patroni python3-etcd postgresql-15 haproxy'
 programs='etcd etcdctl patroni haproxy psql /usr/lib/postgresql/15/bin/postgres'
 if [ "${1-}" = test ]; then
-  packages="$packages docker.io debootstrap iptables iproute2"
+  packages="$packages docker.io docker-registry podman containernetworking-plugins debootstrap iptables iproute2"
   packages="$packages prometheus prometheus-postgres-exporter ruby systemd"
-  programs="$programs dockerd docker-proxy debootstrap iptables ip"
+  programs="$programs dockerd docker-proxy docker-registry podman conmon debootstrap iptables ip"
   programs="$programs prometheus promtool prometheus-postgres-exporter ruby systemd-analyze systemd-notify"
 fi
 

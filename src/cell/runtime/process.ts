@@ -1,8 +1,9 @@
 import type { NodeId } from '../../schema/ids.ts';
 import type { EtcdStoreOptions } from '../../store/etcd.ts';
 import type { Clock } from '../../time/clock.ts';
+import { nearlyFull } from './disk-space.ts';
 import { debianPrograms, nodeUser, type Programs } from './process/command-line.ts';
-import { DataDirectory } from './process/data-directory.ts';
+import { DataDirectory, defaultTrashRetentionMs } from './process/data-directory.ts';
 import { DirectoryInUseError } from './process/directory-lock.ts';
 import { NodeDirectory, type NodeRecord } from './process/node-directory.ts';
 import { defaultNodePorts, type NodePortRange, Ports } from './process/ports.ts';
@@ -29,9 +30,6 @@ export interface ProcessRuntimeOptions {
 }
 
 const inspectionIntervalMs = 10_000;
-const trashIntervalMs = 60_000;
-/** How long data are kept that were put aside, unless told otherwise. */
-export const defaultTrashRetentionMs = 7 * 24 * 3_600_000;
 
 /**
  * Runs nodes as processes of this machine: the real Patroni and PostgreSQL, as an unprivileged user, each node in a PID
@@ -51,7 +49,6 @@ export class ProcessRuntime implements Runtime {
   #adopted = false;
   #problem: string | undefined;
   #disk: Runtime['disk'];
-  #trashAtMs = 0;
 
   constructor(options: ProcessRuntimeOptions) {
     this.#options = options;
@@ -65,6 +62,10 @@ export class ProcessRuntime implements Runtime {
 
   get disk(): Runtime['disk'] {
     return this.#disk;
+  }
+
+  get dataPath(): string {
+    return this.#options.dataDir;
   }
 
   onChange(handler: (node: NodeId) => void): void {
@@ -117,7 +118,7 @@ export class ProcessRuntime implements Runtime {
     this.#adopted = true;
     for (const node of this.#nodes.keys()) this.#handler(node);
     this.#problem = await this.#directory.problem();
-    this.#disk = await this.#directory.fullness();
+    this.#disk = await nearlyFull(this.dataPath);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -126,8 +127,8 @@ export class ProcessRuntime implements Runtime {
         await this.#options.clock.sleep(inspectionIntervalMs, signal);
         if (!this.#adopted) await this.adopt();
         this.#problem = (await this.#directory.problem()) ?? (this.#adopted ? undefined : this.#problem);
-        this.#disk = await this.#directory.fullness();
-        await this.#emptyTrash();
+        this.#disk = await nearlyFull(this.dataPath);
+        await this.#directory.emptyTrash(this.#options.trashRetentionMs ?? defaultTrashRetentionMs);
       }
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -135,14 +136,6 @@ export class ProcessRuntime implements Runtime {
       for (const node of this.#nodes.values()) node.leave();
       this.#directory.unlock();
     }
-  }
-
-  // Whatever is wrong with it is no reason to stop watching over nodes.
-  async #emptyTrash(): Promise<void> {
-    const { clock, trashRetentionMs = defaultTrashRetentionMs } = this.#options;
-    if (clock.monotonic() < this.#trashAtMs) return;
-    this.#trashAtMs = clock.monotonic() + Math.min(trashIntervalMs, trashRetentionMs);
-    await this.#directory.emptyTrash(trashRetentionMs).catch(() => {});
   }
 
   async start(order: NodeOrder): Promise<void> {

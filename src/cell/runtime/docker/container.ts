@@ -7,6 +7,7 @@ import { patroniConfig, postInitSql } from '../patroni-config.ts';
 import type { PortPair } from '../process/ports.ts';
 import type { NodeOrder } from '../runtime.ts';
 import { printLabels } from './labels.ts';
+import { mountOf } from './node-data.ts';
 import type { ContainerFile } from './tar.ts';
 
 /** What all containers of a cell have in common. */
@@ -93,7 +94,7 @@ export function containerOf(
         [`${patroniPort}/tcp`]: publish(ports.patroni),
       },
       NetworkMode: network,
-      Mounts: [{ Type: 'volume', Source: volume, Target: inside.home }],
+      Mounts: [mountOf(volume, inside.home)],
       // The engine starts nothing by itself: a node may be ordered elsewhere by the time that its machine is back, and
       // the proof that a run is over would mean nothing.
       RestartPolicy: { Name: 'no' },
