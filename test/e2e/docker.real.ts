@@ -57,12 +57,14 @@ describe('an instance of containers on three cells of a real Docker engine', fun
   const startTimes = async () => (await containers()).map(({ Id, State }) => [Id, State.StartedAt]).sort();
   const leader = async (): Promise<string> =>
     JSON.parse(await run().run('get', 'instances', 'f1', '-o', 'json')).state.leader;
-  const startController = async ({ dir, etcd }: Herd) => {
+  const startController = async (started: Herd) => {
+    const { dir, etcd } = started;
     const at = '/etc/pgherd/catalog.json';
     const role = ['controller', '--etcd', etcd.endpoint, '--catalog', at, '--ports', '29000-29099'];
     const atOnce = ['--deletion-grace', '0', '--deletion-burst', '1000', '--port-quarantine', '0'];
     const hardened = ['--read-only', '--cap-drop', 'ALL', '--volume', `${catalogFile(dir)}:${at}:ro`];
     await engine.docker('run', '--detach', ...hardened, images.pgherd, ...role, ...atOnce);
+    await started.present('/pgherd/catalog', 1);
   };
   const problems = async () =>
     (await run().pairs('/cells/registered/')).flatMap(([, value]) => {
@@ -143,6 +145,14 @@ describe('an instance of containers on three cells of a real Docker engine', fun
       expect(member.ok && addressOf(member.value.conn_url ?? '')).to.equal(at(5432));
       expect(member.ok && addressOf(member.value.api_url ?? '')).to.equal(at(8008));
     }
+  });
+
+  it('lets an operator ask patronictl in a container', async () => {
+    const node = await leader();
+    const list = ['patronictl', '-c', '/etc/pgherd/patroni.json', 'list', '--format', 'json'];
+    const members = JSON.parse(await engine.docker('exec', `cf-${node}`, ...list));
+    expect(members).to.have.length(3);
+    expect(members.find(({ Role }: { Role: string }) => Role === 'Leader')).to.include({ Member: node });
   });
 
   it('shows no password to anybody who inspects a container', async () => {

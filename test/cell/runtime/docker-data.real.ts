@@ -11,6 +11,7 @@ import { systemClock } from '../../../src/time/clock.ts';
 import { DockerEngine } from '../../fixtures/docker-engine.ts';
 import { hollowImage } from '../../fixtures/hollow-image.ts';
 import { testAssignment, testOrder } from '../../fixtures/patroni.ts';
+import { supervised } from '../../fixtures/supervised.ts';
 import { until } from '../../fixtures/until.ts';
 
 describe('what a docker cell does with data and images', function () {
@@ -34,20 +35,12 @@ describe('what a docker cell does with data and images', function () {
     ...{ hostname: cell, address: engine.addresses[0] as string, network: 'bridge' },
     ...{ store: { endpoints: ['http://192.0.2.1:2379'] }, clock: systemClock },
   });
-  /** Does something with a runtime that supervises. */
-  const using = async (options: DockerRuntimeOptions, what: (runtime: DockerRuntime) => Promise<unknown>) => {
-    const runtime = new DockerRuntime(options);
-    const stop = new AbortController();
-    await runtime.adopt();
-    const running = runtime.run(stop.signal);
-    try {
+  /** Does something with a runtime that supervises and has its image. */
+  const using = (options: DockerRuntimeOptions, what: (runtime: DockerRuntime) => Promise<unknown>) =>
+    supervised(new DockerRuntime(options), async (runtime) => {
       await until('it has the image', () => runtime.problem === undefined);
       await what(runtime);
-    } finally {
-      stop.abort();
-      await running;
-    }
-  };
+    });
   const end = async (runtime: DockerRuntime, node: NodeId) => {
     await runtime.stop(node);
     expect(await runtime.prove(node)).to.equal('proven');
@@ -111,23 +104,21 @@ describe('what a docker cell does with data and images', function () {
     const digest = await engine.docker('inspect', '--format', '{{index .RepoDigests 0}}', pushed);
     expect(digest).to.match(/^127\.0\.0\.1:5000\/herd\/node@sha256:[0-9a-f]{64}$/);
     await engine.docker('rmi', '--force', pushed, image);
-    const runtime = new DockerRuntime({ ...settings('puller'), image: digest });
-    const stop = new AbortController();
-    await runtime.adopt();
-    const said = new Set<string | undefined>();
-    const running = runtime.run(stop.signal);
-    await until('it is here', () => !said.add(runtime.problem) || runtime.problem === undefined, { withinMs: 60_000 });
-    expect([...said].join('\n'))
-      .to.include(`pulling image ${digest}, `)
-      .and.match(/, [1-9]\d? % are here/);
-    const order = testOrder(testAssignment('f2', 'f2-a'));
-    await runtime.start(order);
-    // Containers are made of what the digest names, whatever becomes of the tag.
-    const [made, own] = ['{{.Image}}', '{{.Id}}'];
-    expect(await engine.docker('inspect', '--format', made, 'cf-f2-a')).to.equal(
-      await engine.docker('image', 'inspect', '--format', own, digest),
-    );
-    stop.abort();
-    await running;
+    await supervised(new DockerRuntime({ ...settings('puller'), image: digest }), async (runtime) => {
+      const said = new Set<string | undefined>();
+      await until('it is here', () => !said.add(runtime.problem) || runtime.problem === undefined, {
+        withinMs: 60_000,
+      });
+      expect([...said].join('\n'))
+        .to.include(`pulling image ${digest}, `)
+        .and.match(/, [1-9]\d? % are here/);
+      const order = testOrder(testAssignment('f2', 'f2-a'));
+      await runtime.start(order);
+      // Containers are made of what the digest names, whatever becomes of the tag.
+      const [made, own] = ['{{.Image}}', '{{.Id}}'];
+      expect(await engine.docker('inspect', '--format', made, 'cf-f2-a')).to.equal(
+        await engine.docker('image', 'inspect', '--format', own, digest),
+      );
+    });
   });
 });

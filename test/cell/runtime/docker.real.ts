@@ -13,6 +13,7 @@ import { DockerEngine } from '../../fixtures/docker-engine.ts';
 import { imageFile, images } from '../../fixtures/docker-images.ts';
 import { type EtcdProcess, startEtcd } from '../../fixtures/etcd.ts';
 import { testAssignment, testOrder } from '../../fixtures/patroni.ts';
+import { supervised } from '../../fixtures/supervised.ts';
 import { until } from '../../fixtures/until.ts';
 
 for (const program of ['docker', 'podman'] as const) {
@@ -63,23 +64,20 @@ for (const program of ['docker', 'podman'] as const) {
       });
 
     it('loads the image of its nodes from a file, says how far it is, and starts no node before', async () => {
-      const runtime = open({ imageFile: file });
-      const stop = new AbortController();
-      await runtime.adopt();
-      const said = new Set<string | undefined>();
-      const running = runtime.run(stop.signal);
       const order = testOrder(testAssignment('early', 'early-a'));
-      await runtime.start(order).then(
-        () => expect.fail('it started'),
-        (error: Error) => expect(error.message).to.match(/image pgherd-patroni:15 is not here: loading image .* from /),
-      );
-      await runtime.erase(order.assignment.node);
-      await until('the image is loaded', () => !said.add(runtime.problem) || runtime.problem === undefined, {
-        withinMs: 180_000,
+      await supervised(open({ imageFile: file }), async (runtime) => {
+        await runtime.start(order).then(
+          () => expect.fail('it started'),
+          ({ message }: Error) =>
+            expect(message).to.match(/image pgherd-patroni:15 is not here: loading image .* from /),
+        );
+        await runtime.erase(order.assignment.node);
+        const said = new Set<string | undefined>();
+        await until('the image is loaded', () => !said.add(runtime.problem) || runtime.problem === undefined, {
+          withinMs: 180_000,
+        });
+        expect([...said].join('\n')).to.match(/loading image pgherd-patroni:15 from \S+, [1-9]\d? % are here/);
       });
-      expect([...said].join('\n')).to.match(/loading image pgherd-patroni:15 from \S+, [1-9]\d? % are here/);
-      stop.abort();
-      await running;
     });
 
     describe('keeps the contract', () => {
@@ -100,28 +98,27 @@ for (const program of ['docker', 'podman'] as const) {
 
     it('gives up with its reason when the binding of a container never appears', async () => {
       const alone = join(dataDir, 'alone');
-      const lonely = open({ cell: 'cell-2', dataDir: alone, hostname: 'nobody', lookUpSeconds: 2 });
       const order = testOrder(testAssignment('lonely', 'lonely-a'));
       const { node } = order.assignment;
-      const stop = new AbortController();
-      await lonely.adopt();
-      const running = lonely.run(stop.signal);
-      // Left over from an earlier container of the node: not to be believed.
-      const key = bindingKey('postgresql-patroni', 'nobody', node, 5432);
-      await store.txn({ if: [], then: [{ type: 'put', key, value: '10.0.0.1:1' }] });
-      await lonely.start(order);
-      const sight = await until('it gave up', () => {
-        const now = lonely.see(node);
-        return now.state === 'ended' ? now : undefined;
-      });
-      expect(sight.unexpected).to.match(
-        /exit code 3\); it said: gave up after 2 s waiting for \/postgresql-patroni\/nobody:cf-lonely-a:5432: it says 10\.0\.0\.1:1, which is not port \d+ of this container/,
+      await supervised(
+        open({ cell: 'cell-2', dataDir: alone, hostname: 'nobody', lookUpSeconds: 2 }),
+        async (lonely) => {
+          // Left over from an earlier container of the node: not to be believed.
+          const key = bindingKey('postgresql-patroni', 'nobody', node, 5432);
+          await store.txn({ if: [], then: [{ type: 'put', key, value: '10.0.0.1:1' }] });
+          await lonely.start(order);
+          const sight = await until('it gave up', () => {
+            const now = lonely.see(node);
+            return now.state === 'ended' ? now : undefined;
+          });
+          expect(sight.unexpected).to.match(
+            /exit code 3\); it said: gave up after 2 s waiting for \/postgresql-patroni\/nobody:cf-lonely-a:5432: it says 10\.0\.0\.1:1, which is not port \d+ of this container/,
+          );
+          expect(await lonely.prove(node)).to.equal('proven');
+          await lonely.settle(node);
+          await lonely.erase(node);
+        },
       );
-      expect(await lonely.prove(node)).to.equal('proven');
-      await lonely.settle(node);
-      await lonely.erase(node);
-      stop.abort();
-      await running;
     });
   });
 }
