@@ -18,7 +18,10 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
 COPY src src
 RUN node_modules/.bin/tsc
-RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+# What only compilers and people read is left out; licences stay.
+RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
+ && find node_modules -type f -regextype posix-extended ! -iname '*licen[cs]e*' \
+      -regex '.*\.(ts|mts|cts|map|md|markdown|c|cc|cpp|h|gyp|gypi)' -delete
 
 FROM ${BASE} AS runtime
 ARG VERSION=dev
@@ -33,21 +36,23 @@ COPY --from=build /build/dist dist
 COPY deploy/images/pgherd/healthcheck.js ./
 ENV NODE_ENV=production \
     PGHERD_METRICS=0.0.0.0:9300 \
+    PGHERD_KV_LISTEN=0.0.0.0:2379 \
     PGHERD_DATA_DIR=/var/lib/pgherd
 LABEL org.opencontainers.image.title="pgherd" \
       org.opencontainers.image.description="A control plane for herds of highly available PostgreSQL clusters" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="Apache-2.0"
-EXPOSE 9300
+EXPOSE 9300 2379
 VOLUME /var/lib/pgherd
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 CMD ["/usr/local/bin/node", "healthcheck.js"]
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["/usr/local/bin/node", "--enable-source-maps", "/opt/pgherd/dist/src/main.js"]
+ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=8", "--enable-source-maps", "/opt/pgherd/dist/src/main.js"]
 CMD ["--help"]
 
 FROM runtime AS router
 USER root
+LABEL org.opencontainers.image.title="pgherd-router"
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends haproxy \
  && apt-get clean && rm -rf /var/lib/apt/lists/* /var/cache/apt

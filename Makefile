@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench simulate build format packages test-packages images image-pgherd image-patroni node clean
+.PHONY: help up test check bench simulate build format packages test-packages images image-pgherd image-router image-patroni node clean
 
 # What is read while building; `make up` builds again when any of it is newer.
 sources := package.json tsconfig.json $(shell find src test -name '*.ts')
@@ -17,7 +17,7 @@ check: node_modules ## types, lint and the fast tests
 	npm run --silent check
 
 bench: node packages dist/src/main.js ## measure what the design promises, one line of JSON each
-	@for figure in engine router scale failover kv; do node dist/test/bench/$$figure.js || exit 1; done
+	@for figure in engine router scale failover kv docker; do node dist/test/bench/$$figure.js || exit 1; done
 
 simulate: node dist/src/main.js ## play whole histories of a herd in one process: make simulate SEEDS=1-2000
 	@node --enable-source-maps dist/test/simulation/simulate.js $(or $(SEEDS),1-2000)
@@ -27,7 +27,7 @@ build: dist/src/main.js ## compile, if anything changed
 format: node_modules ## format the code and sort imports
 	npm run --silent format
 
-images: image-pgherd image-patroni ## build both images with docker; options: BASE=image NODE=image POSTGRESQL=16 IMAGE_TAG=1.0
+images: image-pgherd image-router image-patroni ## build all images with docker; options: BASE=image NODE=image POSTGRESQL=16 IMAGE_TAG=1.0
 
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 IMAGE_TAG ?= $(version)
@@ -36,6 +36,9 @@ build_args = $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$(versio
 
 image-pgherd:
 	docker build --tag pgherd:$(IMAGE_TAG) $(if $(NODE),--build-arg NODE=$(NODE)) $(build_args) .
+
+image-router:
+	docker build --tag pgherd-router:$(IMAGE_TAG) --target router $(if $(NODE),--build-arg NODE=$(NODE)) $(build_args) .
 
 image-patroni:
 	docker build --tag pgherd-patroni:$(POSTGRESQL) --build-arg POSTGRESQL=$(POSTGRESQL) $(build_args) deploy/images/patroni

@@ -57,7 +57,7 @@ export async function runCell(options: CellOptions, signal: AbortSignal): Promis
   const events = new EventRecorder({ store, source: `cell/${cell}`, clock, logger });
   const commit = options.commit ?? new GroupCommit(store);
   const engineMetrics = new EngineMetrics(registry);
-  const metrics = new CellMetrics(registry, runtime, dataDir);
+  const metrics = new CellMetrics(registry, runtime);
   const agent = new CellAgent({ ...options, commit, logger, guard, events, engineMetrics, metrics });
   const http =
     options.http &&

@@ -10,8 +10,7 @@ export class CellMetrics {
   readonly #ends: Counter;
   readonly #rebuilds: Counter;
 
-  /** `dataDir` is where the nodes' data are, if there are any. */
-  constructor(registry: Registry, runtime: Runtime, dataDir?: string) {
+  constructor(registry: Registry, runtime: Runtime) {
     const registers = [registry];
     this.#starts = new Counter({ name: 'pgherd_node_starts_total', help: 'Starts of nodes on this cell.', registers });
     this.#ends = new Counter({
@@ -25,7 +24,7 @@ export class CellMetrics {
       help: 'Nodes whose data were put aside, so that they begin without.',
       registers,
     });
-    if (dataDir !== undefined) diskMetrics(registry, dataDir);
+    diskMetrics(registry, runtime);
     this.#ends.inc({ leader_key: 'released' }, 0);
     this.#ends.inc({ leader_key: 'not-leader' }, 0);
     this.#ends.inc({ leader_key: 'unproven' }, 0);
@@ -56,7 +55,7 @@ export class CellMetrics {
 }
 
 // A disk that cannot be asked has no series: `absent()` tells, and the registration says why.
-function diskMetrics(registry: Registry, dataDir: string): void {
+function diskMetrics(registry: Registry, runtime: Runtime): void {
   const disk = (name: string, help: string, bytes: (of: StatsFs) => number) =>
     new Gauge({
       name,
@@ -64,7 +63,7 @@ function diskMetrics(registry: Registry, dataDir: string): void {
       registers: [registry],
       async collect() {
         this.reset();
-        const of = await statfs(dataDir).catch(() => undefined);
+        const of = runtime.dataPath === undefined ? undefined : await statfs(runtime.dataPath).catch(() => undefined);
         if (of) this.set(bytes(of));
         else this.remove();
       },

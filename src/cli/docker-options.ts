@@ -15,6 +15,7 @@ export interface DockerOptions {
   readonly dockerTls?: string;
   readonly dockerNetwork: string;
   readonly dockerListen?: string;
+  readonly dockerData: 'volume' | 'directory';
   readonly nodeEtcd?: string;
 }
 
@@ -38,6 +39,10 @@ export const dockerOptions = (): Option[] => [
   new Option('--docker-listen <address>', 'docker: where ports are published; by default --address if it is one').env(
     'PGHERD_DOCKER_LISTEN',
   ),
+  new Option('--docker-data <kind>', 'docker: data of new nodes in volumes of the engine, or in the data directory')
+    .choices(['volume', 'directory'])
+    .default('volume')
+    .env('PGHERD_DOCKER_DATA'),
   new Option('--node-etcd <urls>', 'docker: etcd as containers reach it; by default as --etcd').env('PGHERD_NODE_ETCD'),
 ];
 
@@ -45,7 +50,7 @@ export const dockerOptions = (): Option[] => [
 export function dockerSettings(
   options: DockerOptions,
   connection: EtcdStoreOptions,
-): Pick<DockerRuntimeOptions, 'engine' | 'image' | 'imageFile' | 'network' | 'listen' | 'store'> {
+): Pick<DockerRuntimeOptions, 'engine' | 'image' | 'imageFile' | 'network' | 'listen' | 'data' | 'store'> {
   const endpoints =
     options.nodeEtcd === undefined ? connection.endpoints : endpointsOf(options.nodeEtcd, '--node-etcd');
   const loopback = endpoints.find((url) => /^(localhost|127\..*|\[::1\])$/.test(new URL(url).hostname));
@@ -55,8 +60,13 @@ export function dockerSettings(
   if (/^(host|none|container:.*)$/.test(options.dockerNetwork)) {
     throw usageFailure(`--docker-network is ${options.dockerNetwork}: nodes need a network that publishes ports`);
   }
+  const engine = engineOf(options);
+  if (options.dockerData === 'directory' && !('socketPath' in engine)) {
+    throw usageFailure('--docker-data is directory: that needs an engine on this machine, at unix:///PATH');
+  }
   return {
-    engine: engineOf(options),
+    engine,
+    data: options.dockerData,
     image: options.image,
     network: options.dockerNetwork,
     store: { ...connection, endpoints },

@@ -1,10 +1,13 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
 import { parseRegistration } from '../../src/schema/cell.ts';
 import { addressOf, parseMember } from '../../src/schema/patroni.ts';
 import { DockerEngine } from '../fixtures/docker-engine.ts';
 import { imageFile, images } from '../fixtures/docker-images.ts';
-import { type Herd, startHerd } from '../fixtures/real-herd.ts';
+import { freePort } from '../fixtures/free-port.ts';
+import { catalogFile, type Herd, startHerd } from '../fixtures/real-herd.ts';
 import { until } from '../fixtures/until.ts';
 import { Writer } from '../fixtures/writer.ts';
 
@@ -19,6 +22,11 @@ interface Container {
   readonly NetworkSettings: { readonly Networks: Record<string, unknown> };
 }
 
+/*
+ * The controller is the image of pgherd. Each cell is set up another way: cell-1 speaks to the engine by its socket and has
+ * data in volumes; cell-2 by TLS, and publishes on all addresses; cell-3 has data in directories and another way to etcd
+ * than its containers.
+ */
 describe('an instance of containers on three cells of a real Docker engine', function () {
   this.timeout(600_000);
   let engine: DockerEngine;
@@ -49,6 +57,15 @@ describe('an instance of containers on three cells of a real Docker engine', fun
   const startTimes = async () => (await containers()).map(({ Id, State }) => [Id, State.StartedAt]).sort();
   const leader = async (): Promise<string> =>
     JSON.parse(await run().run('get', 'instances', 'f1', '-o', 'json')).state.leader;
+  const startController = async (started: Herd) => {
+    const { dir, etcd } = started;
+    const at = '/etc/pgherd/catalog.json';
+    const role = ['controller', '--etcd', etcd.endpoint, '--catalog', at, '--ports', '29000-29099'];
+    const atOnce = ['--deletion-grace', '0', '--deletion-burst', '1000', '--port-quarantine', '0'];
+    const hardened = ['--read-only', '--cap-drop', 'ALL', '--volume', `${catalogFile(dir)}:${at}:ro`];
+    await engine.docker('run', '--detach', ...hardened, images.pgherd, ...role, ...atOnce);
+    await started.present('/pgherd/catalog', 1);
+  };
   const problems = async () =>
     (await run().pairs('/cells/registered/')).flatMap(([, value]) => {
       const cell = parseRegistration(value);
@@ -56,19 +73,37 @@ describe('an instance of containers on three cells of a real Docker engine', fun
     });
 
   before(async () => {
-    const file = await imageFile('patroni');
-    engine = await DockerEngine.start('own');
-    await engine.docker('load', '--quiet', '--input', file);
+    const files = [await imageFile('patroni'), await imageFile('pgherd')];
+    engine = await DockerEngine.start('own', { tls: true });
+    for (const file of files) await engine.docker('load', '--quiet', '--input', file);
     for (const cell of [1, 2, 3]) await engine.docker('network', 'create', `cell-${cell}`);
+    const etcdHost = engine.hostAddress as string;
+    const etcdPort = await freePort(etcdHost);
+    const [forContainers, forAgents] = [`http://${etcdHost}:${etcdPort}`, `http://127.0.61.250:${etcdPort}`];
+    const { tls } = engine;
+    const ways = [
+      ['--docker-host', engine.address],
+      ['--docker-host', tls.address, '--docker-tls', tls.directory, '--docker-listen', '0.0.0.0'],
+      [
+        '--docker-host',
+        engine.address,
+        '--docker-data',
+        'directory',
+        '--etcd',
+        forAgents,
+        '--node-etcd',
+        forContainers,
+      ],
+    ];
     herd = await startHerd({
-      firstPort: 29000,
-      network: 61,
-      etcdHost: engine.hostAddress as string,
+      ...{ controllers: 0, firstPort: 29000, network: 61, etcdHost, etcdPort },
+      etcdArgs: ['--listen-client-urls', `${forContainers},${forAgents}`],
       cellArgs: (cell) => [
-        ...['--runtime', 'docker', '--docker-host', engine.address, '--docker-network', `cell-${cell}`],
-        ...['--address', engine.addresses[cell - 1] as string, '--image', images.patroni],
+        ...['--runtime', 'docker', '--docker-network', `cell-${cell}`, '--image', images.patroni],
+        ...['--address', engine.addresses[cell - 1] as string, ...(ways[cell - 1] ?? [])],
       ],
     });
+    await startController(herd);
     await until('the image is loaded', async () => (await problems()).length === 0, {
       withinMs: 120_000,
       everyMs: 200,
@@ -93,12 +128,14 @@ describe('an instance of containers on three cells of a real Docker engine', fun
   });
 
   it('announces every port under the documented key, and Patroni advertises what its container read there', async () => {
-    const expected = (await containers()).flatMap(({ Name, HostConfig, NetworkSettings }) =>
-      Object.entries(HostConfig.PortBindings).map(([port, [at]]) => [
-        `/postgresql-patroni/${Object.keys(NetworkSettings.Networks)[0]}:${Name.slice(1)}:${parseInt(port, 10)}`,
-        `${at?.HostIp}:${at?.HostPort}`,
-      ]),
-    );
+    const expected = (await containers()).flatMap(({ Name, HostConfig, NetworkSettings }) => {
+      const [cell = ''] = Object.keys(NetworkSettings.Networks);
+      const address = engine.addresses[Number(cell.slice(-1)) - 1];
+      return Object.entries(HostConfig.PortBindings).map(([port, [at]]) => {
+        expect(at?.HostIp).to.equal(cell === 'cell-2' ? '0.0.0.0' : address);
+        return [`/postgresql-patroni/${cell}:${Name.slice(1)}:${parseInt(port, 10)}`, `${address}:${at?.HostPort}`];
+      });
+    });
     const announced = await run().pairs('/postgresql-patroni/');
     expect(announced).to.have.deep.members(expected).and.to.have.length(6);
     for (const [key, value] of await run().pairs('/service/f1/members/')) {
@@ -108,6 +145,14 @@ describe('an instance of containers on three cells of a real Docker engine', fun
       expect(member.ok && addressOf(member.value.conn_url ?? '')).to.equal(at(5432));
       expect(member.ok && addressOf(member.value.api_url ?? '')).to.equal(at(8008));
     }
+  });
+
+  it('lets an operator ask patronictl in a container', async () => {
+    const node = await leader();
+    const list = ['patronictl', '-c', '/etc/pgherd/patroni.json', 'list', '--format', 'json'];
+    const members = JSON.parse(await engine.docker('exec', `cf-${node}`, ...list));
+    expect(members).to.have.length(3);
+    expect(members.find(({ Role }: { Role: string }) => Role === 'Leader')).to.include({ Member: node });
   });
 
   it('shows no password to anybody who inspects a container', async () => {
@@ -171,6 +216,11 @@ describe('an instance of containers on three cells of a real Docker engine', fun
         { everyMs: 200, withinMs: 60_000 },
       );
       for (const problem of said) expect(problem).to.match(/^the container engine at .* did not answer within \d+ s/);
+      const suspect = /"health":"Suspect".*did not answer within/;
+      await until('all cells are Suspect', async () => {
+        const health = await run().pairs('/cells/health/');
+        return health.length === 3 && health.every(([, value]) => suspect.test(value));
+      });
       await kept();
       for (const cell of run().cells) expect(cell.isRunning).to.equal(true);
     } finally {
@@ -195,8 +245,10 @@ describe('an instance of containers on three cells of a real Docker engine', fun
 
   it('deletes: no container, volume or key is left behind', async () => {
     await run().run('delete', 'f1', '--yes', '--wait');
-    expect(await engine.docker('ps', '--all', '--quiet')).to.equal('');
-    expect(await engine.docker('volume', 'ls', '--quiet')).to.equal('');
+    const ours = ['--quiet', '--filter', 'label=pgherd.node'];
+    expect(await engine.docker('ps', '--all', ...ours)).to.equal('');
+    expect(await engine.docker('volume', 'ls', ...ours)).to.equal('');
+    expect(await readdir(join(run().dir, 'cell-3', 'data'))).to.deep.equal([]);
     for (const prefix of ['/service/', '/cells/observed/', '/postgresql-patroni/']) {
       expect(await run().keys(prefix), prefix).to.deep.equal([]);
     }

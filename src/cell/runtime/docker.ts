@@ -1,15 +1,18 @@
+import { resolve } from 'node:path';
 import type { NodeId } from '../../schema/ids.ts';
 import type { Clock } from '../../time/clock.ts';
+import { nearlyFull } from './disk-space.ts';
 import type { ContainerSettings } from './docker/container.ts';
-import { DockerNode, type DockerSurroundings } from './docker/docker-node.ts';
+import { type ContainerNewsListener, followContainers } from './docker/container-news.ts';
+import type { DockerSurroundings } from './docker/docker-node.ts';
+import { DockerNodes } from './docker/docker-nodes.ts';
 import { Engine } from './docker/engine.ts';
 import type { EngineAddress } from './docker/engine-address.ts';
 import { HostPorts } from './docker/host-ports.ts';
 import { Images } from './docker/images.ts';
-import { cellLabel, parseLabels } from './docker/labels.ts';
-import { type DockerRecord, RecordDirectory } from './docker/node-record.ts';
+import { type DataKind, NodeData } from './docker/node-data.ts';
 import { type Host, linuxCgroups } from './docker/proof.ts';
-import { DataDirectory } from './process/data-directory.ts';
+import { DataDirectory, defaultTrashRetentionMs } from './process/data-directory.ts';
 import { DirectoryInUseError } from './process/directory-lock.ts';
 import type { NodePortRange } from './process/ports.ts';
 import { linuxProcessTable } from './process-table.ts';
@@ -22,17 +25,20 @@ export interface DockerRuntimeOptions extends ContainerSettings {
   readonly image: string;
   /** What `docker save` made; with it nothing is pulled. */
   readonly imageFile?: string;
-  /** What the agent remembers of its nodes; the data are in volumes of the engine. Locked against other agents. */
+  /** What the agent remembers of its nodes, and their data unless these are in volumes. Locked against other agents. */
   readonly dataDir: string;
+  /** What the data of new nodes are in; default: volumes of the engine. */
+  readonly data?: DataKind;
   readonly clock: Clock;
   readonly ports?: NodePortRange;
+  /** How long data are kept that were put aside; default a week. */
+  readonly trashRetentionMs?: number;
   /** How long a node may take to stop by itself before it is killed. */
   readonly stopPatienceMs?: number;
 }
 
 const inspectionIntervalMs = 10_000;
 const retryIntervalMs = 2_000;
-const reconnectMs = 1_000;
 
 /**
  * Runs nodes as containers of Docker, or of whatever else speaks the Docker Engine API 1.41. Containers outlive the agent,
@@ -45,26 +51,28 @@ export class DockerRuntime implements Runtime {
   readonly #directory: DataDirectory;
   readonly #engine: Engine;
   readonly #images: Images;
-  readonly #around: DockerSurroundings;
-  readonly #nodes = new Map<NodeId, DockerNode>();
-  /** Nodes whose records cannot be read, with the reason. */
-  readonly #unreadable = new Map<NodeId, Error>();
+  readonly #data: NodeData;
+  readonly #nodes: DockerNodes;
   #handler: (node: NodeId) => void = () => {};
   #adopting: Promise<void> | undefined;
   #adopted = false;
   #directoryProblem: string | undefined;
   #engineProblem: string | undefined;
+  #dataPath: string | undefined;
+  #disk: Runtime['disk'];
 
   constructor(options: DockerRuntimeOptions) {
-    const { clock } = options;
+    const { clock, dataDir, cell, data: kind = 'volume' } = options;
     this.#options = options;
-    this.#directory = new DataDirectory(options.dataDir, clock);
+    this.#directory = new DataDirectory(dataDir, clock);
     this.#engine = new Engine(options.engine, clock);
     this.#images = new Images(this.#engine, options.image, options.imageFile, clock);
+    this.#data = new NodeData({ engine: this.#engine, cell, kind, directory: resolve(dataDir, 'data'), clock });
     const host: Host = { table: linuxProcessTable, cgroups: linuxCgroups };
-    this.#around = {
+    const around: DockerSurroundings = {
       engine: this.#engine,
       images: this.#images,
+      data: this.#data,
       host,
       ports: new HostPorts(options.ports),
       settings: options,
@@ -73,6 +81,7 @@ export class DockerRuntime implements Runtime {
       killPatienceMs: 10_000,
       onChange: (node) => this.#handler(node),
     };
+    this.#nodes = new DockerNodes(this.#directory, around);
   }
 
   get problem(): string | undefined {
@@ -88,6 +97,14 @@ export class DockerRuntime implements Runtime {
     return this.#nodes.get(order.node)?.readiness(order) ?? this.#images.readiness(order, undefined);
   }
 
+  get disk(): Runtime['disk'] {
+    return this.#disk;
+  }
+
+  get dataPath(): string | undefined {
+    return this.#dataPath;
+  }
+
   onChange(handler: (node: NodeId) => void): void {
     this.#handler = handler;
   }
@@ -97,7 +114,7 @@ export class DockerRuntime implements Runtime {
   }
 
   see(node: NodeId): NodeSight {
-    if (!this.#adopted || this.#unreadable.has(node)) return { state: 'unknown' };
+    if (!this.#adopted || this.#nodes.unreadable(node)) return { state: 'unknown' };
     return this.#nodes.get(node)?.see() ?? { state: 'absent' };
   }
 
@@ -120,39 +137,12 @@ export class DockerRuntime implements Runtime {
   }
 
   async #findNodes(): Promise<void> {
-    await this.#readRecords();
-    await this.#findForgotten();
-    await Promise.all([...this.#nodes.values()].map((node) => node.adopt()));
+    await this.#nodes.find();
+    this.#directoryProblem = await this.#directory.problem();
     this.#adopted = true;
     this.#engineProblem = undefined;
+    await this.#lookAtDisk();
     for (const node of this.#nodes.keys()) this.#handler(node);
-  }
-
-  async #readRecords(): Promise<void> {
-    // Nothing in this directory is for the users that containers run as.
-    const names = await this.#directory.open({ uid: 0, gid: 0 });
-    for (const name of names) {
-      if (this.#nodes.has(name)) continue;
-      try {
-        const record = await this.#recordDirectory(name).read();
-        if (record) this.#add(record);
-      } catch (error) {
-        this.#unreadable.set(name, error as Error);
-      }
-    }
-    this.#directoryProblem = await this.#directory.problem();
-  }
-
-  /** Containers of this cell that there is no record of: an earlier agent lost its data directory. */
-  async #findForgotten(): Promise<void> {
-    for (const { labels } of await this.#engine.list(`${cellLabel}=${this.#options.cell}`)) {
-      const known = parseLabels(labels);
-      if (!known || this.#nodes.has(known.node) || this.#unreadable.has(known.node)) continue;
-      const { cell: _, ...rest } = known;
-      const record: DockerRecord = { ...rest, complete: false, started: true };
-      await this.#recordDirectory(record.node).write(record);
-      this.#add(record);
-    }
   }
 
   /** Supervises until the signal aborts; running nodes run on. */
@@ -160,36 +150,28 @@ export class DockerRuntime implements Runtime {
     try {
       await Promise.all([this.#images.run(signal), this.#follow(signal), this.#inspect(signal)]);
     } finally {
-      for (const node of this.#nodes.values()) node.leave();
+      for (const node of this.#nodes.all()) node.leave();
       this.#directory.unlock();
     }
   }
 
-  /** Follows what the engine tells, and looks at everything whenever something may have been missed. */
-  async #follow(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        const onOpen = () => void this.#lookAround();
-        await this.#engine.follow(onOpen, (event) => this.#heard(event), signal);
-        if (!signal.aborted) this.#engineProblem = `the container engine at ${this.#engine.name} has hung up`;
-      } catch (error) {
-        this.#engineProblem = (error as Error).message;
-      }
-      await this.#options.clock.sleep(reconnectMs, signal).catch(() => {});
-    }
-  }
-
-  #heard({ action, labels }: { action: string; labels: Readonly<Record<string, string>> }): void {
-    // Docker says destroy where podman says remove. What is done to files and processes in containers is no news.
-    if (!['start', 'die', 'died', 'destroy', 'remove', 'stop', 'kill', 'oom', 'pause', 'unpause'].includes(action))
-      return;
-    const known = parseLabels(labels);
-    if (known?.cell !== this.#options.cell) return;
-    // When the engine cannot be asked now, the next look around is soon.
-    this.#nodes
-      .get(known.node)
-      ?.look()
-      .catch(() => {});
+  /** Looks at what the engine tells of, and at everything whenever something may have been missed. */
+  #follow(signal: AbortSignal): Promise<void> {
+    const listener: ContainerNewsListener = {
+      onOpen: () => void this.#lookAround(),
+      onNode: ({ cell, node }) => {
+        if (cell !== this.#options.cell) return;
+        // When the engine cannot be asked now, the next look around is soon.
+        this.#nodes
+          .get(node)
+          ?.look()
+          .catch(() => {});
+      },
+      onProblem: (why) => {
+        this.#engineProblem = why;
+      },
+    };
+    return followContainers(this.#engine, this.#options.clock, listener, signal);
   }
 
   async #inspect(signal: AbortSignal): Promise<void> {
@@ -198,9 +180,22 @@ export class DockerRuntime implements Runtime {
       await this.#options.clock.sleep(pauseMs, signal).catch(() => {});
       if (signal.aborted) return;
       this.#directoryProblem = await this.#directory.problem();
-      if (this.#adopted) await this.#lookAround();
-      else await this.adopt();
+      if (!this.#adopted) await this.adopt();
+      else await this.#lookAround();
+      if (this.#engineProblem) continue;
+      await this.#lookAtDisk();
+      await this.#directory.emptyTrash(this.#options.trashRetentionMs ?? defaultTrashRetentionMs, (path) =>
+        this.#nodes.eraseDataOf(path),
+      );
     }
+  }
+
+  async #lookAtDisk(): Promise<void> {
+    const { data, dataDir, engine } = this.#options;
+    if (data === 'directory') this.#dataPath = dataDir;
+    // Of an engine elsewhere the disk cannot be seen.
+    else if ('socketPath' in engine) this.#dataPath ??= await this.#engine.dataRoot().catch(() => undefined);
+    this.#disk = this.#dataPath === undefined ? undefined : await nearlyFull(this.#dataPath);
   }
 
   /** Compares all nodes with what the engine says, and finds out whether it says anything. */
@@ -208,10 +203,7 @@ export class DockerRuntime implements Runtime {
     if (!this.#adopted) return;
     try {
       await this.#engine.ping();
-      const containers = await this.#engine.list(`${cellLabel}=${this.#options.cell}`);
-      const running = new Set(containers.flatMap((each) => (each.running ? [parseLabels(each.labels)?.node] : [])));
-      const differing = [...this.#nodes.values()].filter((node) => node.isRunning !== running.has(node.record.node));
-      await Promise.all(differing.map((node) => node.look()));
+      await this.#nodes.compare();
       this.#engineProblem = undefined;
     } catch (error) {
       this.#engineProblem = (error as Error).message;
@@ -221,53 +213,16 @@ export class DockerRuntime implements Runtime {
   async start(order: NodeOrder): Promise<void> {
     const { node } = order.assignment;
     if (!this.#adopted) await this.#adopt();
-    const unreadable = this.#unreadable.get(node);
+    const unreadable = this.#nodes.unreadable(node);
     if (unreadable) throw unreadable;
     const here = this.#nodes.get(node);
     // It was found only now.
     if (here && here.see().state !== 'stopped') return;
     try {
-      await (here ?? (await this.#place(order.assignment))).start(order);
+      await (here ?? (await this.#nodes.place(order.assignment))).start(order);
     } catch (cause) {
       throw new Error(`cannot start node ${node} in a container: ${(cause as Error).message}`, { cause });
     }
-  }
-
-  async #place({ node, instance, spec_hash }: NodeOrder['assignment']): Promise<DockerNode> {
-    const ports = this.#around.ports.choose();
-    const volume = this.#newVolume(node);
-    const record: DockerRecord = {
-      instance,
-      node,
-      specHash: spec_hash,
-      ports,
-      volume,
-      complete: false,
-      started: false,
-    };
-    try {
-      await this.#recordDirectory(node).write(record);
-    } catch (error) {
-      this.#around.ports.release(ports);
-      throw error;
-    }
-    return this.#add(record);
-  }
-
-  /** A name that no volume had before: one that was put aside may still be there. */
-  #newVolume(node: NodeId): string {
-    return `cf-${node}-${this.#options.clock.now().toString(36)}`;
-  }
-
-  #add(record: DockerRecord): DockerNode {
-    this.#around.ports.reserve(record.ports);
-    const node = new DockerNode(this.#recordDirectory(record.node), record, this.#around);
-    this.#nodes.set(record.node, node);
-    return node;
-  }
-
-  #recordDirectory(node: NodeId): RecordDirectory {
-    return new RecordDirectory(this.#directory.node(node));
   }
 
   async stop(node: NodeId): Promise<void> {
@@ -288,16 +243,16 @@ export class DockerRuntime implements Runtime {
 
   async putDataAside(node: NodeId): Promise<boolean> {
     const noteAt = await this.#directory.trash(`${node}-data`);
-    return (await this.#nodes.get(node)?.putDataAside(noteAt, this.#newVolume(node))) ?? false;
+    return (await this.#nodes.get(node)?.putDataAside(noteAt, this.#data.newName(node))) ?? false;
   }
 
   async erase(node: NodeId): Promise<void> {
     await this.#nodes.get(node)?.erase();
-    this.#nodes.delete(node);
+    this.#nodes.forget(node);
   }
 
   async discard(node: NodeId): Promise<void> {
     await this.#nodes.get(node)?.discard(await this.#directory.trash(node));
-    this.#nodes.delete(node);
+    this.#nodes.forget(node);
   }
 }

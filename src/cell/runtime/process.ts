@@ -2,8 +2,9 @@ import type { Assignment } from '../../schema/assignment.ts';
 import type { NodeId } from '../../schema/ids.ts';
 import type { EtcdStoreOptions } from '../../store/etcd.ts';
 import type { Clock } from '../../time/clock.ts';
+import { nearlyFull } from './disk-space.ts';
 import { debianPrograms, nodeUser, type Programs } from './process/command-line.ts';
-import { DataDirectory } from './process/data-directory.ts';
+import { DataDirectory, defaultTrashRetentionMs } from './process/data-directory.ts';
 import { DirectoryInUseError } from './process/directory-lock.ts';
 import { NodeDirectory, type NodeRecord } from './process/node-directory.ts';
 import { defaultNodePorts, type NodePortRange, Ports } from './process/ports.ts';
@@ -31,9 +32,6 @@ export interface ProcessRuntimeOptions {
 }
 
 const inspectionIntervalMs = 10_000;
-const trashIntervalMs = 60_000;
-/** How long data are kept that were put aside, unless told otherwise. */
-export const defaultTrashRetentionMs = 7 * 24 * 3_600_000;
 
 /**
  * Runs nodes as processes of this machine: the real Patroni and PostgreSQL, as an unprivileged user, each node in a PID
@@ -54,7 +52,6 @@ export class ProcessRuntime implements Runtime {
   #adopted = false;
   #problem: string | undefined;
   #disk: Runtime['disk'];
-  #trashAtMs = 0;
   #versions: readonly string[] | undefined;
 
   constructor(options: ProcessRuntimeOptions) {
@@ -73,6 +70,10 @@ export class ProcessRuntime implements Runtime {
 
   get disk(): Runtime['disk'] {
     return this.#disk;
+  }
+
+  get dataPath(): string {
+    return this.#options.dataDir;
   }
 
   onChange(handler: (node: NodeId) => void): void {
@@ -125,7 +126,7 @@ export class ProcessRuntime implements Runtime {
     this.#adopted = true;
     for (const node of this.#nodes.keys()) this.#handler(node);
     this.#problem = await this.#directory.problem();
-    this.#disk = await this.#directory.fullness();
+    this.#disk = await nearlyFull(this.dataPath);
     this.#versions = await installedVersions(this.#surroundings().programs);
   }
 
@@ -135,9 +136,9 @@ export class ProcessRuntime implements Runtime {
         await this.#options.clock.sleep(inspectionIntervalMs, signal);
         if (!this.#adopted) await this.adopt();
         this.#problem = (await this.#directory.problem()) ?? (this.#adopted ? undefined : this.#problem);
-        this.#disk = await this.#directory.fullness();
+        this.#disk = await nearlyFull(this.dataPath);
         this.#versions = await installedVersions(this.#surroundings().programs);
-        await this.#emptyTrash();
+        await this.#directory.emptyTrash(this.#options.trashRetentionMs ?? defaultTrashRetentionMs);
       }
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -145,14 +146,6 @@ export class ProcessRuntime implements Runtime {
       for (const node of this.#nodes.values()) node.leave();
       this.#directory.unlock();
     }
-  }
-
-  // Whatever is wrong with it is no reason to stop watching over nodes.
-  async #emptyTrash(): Promise<void> {
-    const { clock, trashRetentionMs = defaultTrashRetentionMs } = this.#options;
-    if (clock.monotonic() < this.#trashAtMs) return;
-    this.#trashAtMs = clock.monotonic() + Math.min(trashIntervalMs, trashRetentionMs);
-    await this.#directory.emptyTrash(trashRetentionMs).catch(() => {});
   }
 
   readiness(order: Assignment): Promise<Readiness> {

@@ -17,6 +17,8 @@ export interface Runtime {
   readonly name: string;
   /** What keeps this runtime from working, as a sentence; undefined when all is well. */
   readonly problem: string | undefined;
+  /** A directory of this machine on the disk that nodes live on; undefined where they have none, or it is unknown. */
+  readonly dataPath?: string | undefined;
   /** The disk that nodes live on, once it is nearly full. */
   readonly disk?: { readonly directory: string; readonly used_percent: number } | undefined;
   /** Major versions of PostgreSQL that nodes may have here; undefined while nobody knows. */

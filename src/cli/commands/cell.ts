@@ -102,7 +102,9 @@ Examples:
         if (options.runtime === 'docker') {
           const { DockerRuntime } = await import('../../cell/runtime/docker.ts');
           const docker = dockerSettings(options, connection);
-          return run(new DockerRuntime({ ...docker, cell: id, hostname: id, address, dataDir, clock }));
+          return run(
+            new DockerRuntime({ ...docker, cell: id, hostname: id, address, dataDir, trashRetentionMs, clock }),
+          );
         }
         const { SimulatedHerd } = await import('../../cell/runtime/simulated/simulated-herd.ts');
         const { SimulatedRuntime } = await import('../../cell/runtime/simulated.ts');

@@ -7,6 +7,7 @@ import { patroniConfig, postInitSql } from '../patroni-config.ts';
 import type { PortPair } from '../process/ports.ts';
 import type { NodeOrder } from '../runtime.ts';
 import { printLabels } from './labels.ts';
+import { mountOf } from './node-data.ts';
 import type { ContainerFile } from './tar.ts';
 
 /** What all containers of a cell have in common. */
@@ -43,6 +44,9 @@ export const inside = {
 const mebibyte = 1024 * 1024;
 // One process of PostgreSQL opens a thousand files at most by default, and one of Patroni a handful.
 const openFiles = 16_384;
+// The kernel counts those of one user in all containers of a machine together; what one container may have is PidsLimit.
+// Named at all because podman asks for a million otherwise, which only an engine with CAP_SYS_RESOURCE can give.
+const userProcesses = 65_536;
 
 /** Limits of a container from the resources of its plan. */
 export function containerLimits({ memory_mb, cpus }: Assignment['resources']) {
@@ -56,6 +60,7 @@ export function containerLimits({ memory_mb, cpus }: Assignment['resources']) {
     PidsLimit: 2048,
     Ulimits: [
       { Name: 'nofile', Soft: openFiles, Hard: openFiles },
+      { Name: 'nproc', Soft: userProcesses, Hard: userProcesses },
       { Name: 'core', Soft: 0, Hard: 0 },
     ],
   };
@@ -93,7 +98,7 @@ export function containerOf(
         [`${patroniPort}/tcp`]: publish(ports.patroni),
       },
       NetworkMode: network,
-      Mounts: [{ Type: 'volume', Source: volume, Target: inside.home }],
+      Mounts: [mountOf(volume, inside.home)],
       // The engine starts nothing by itself: a node may be ordered elsewhere by the time that its machine is back, and
       // the proof that a run is over would mean nothing.
       RestartPolicy: { Name: 'no' },

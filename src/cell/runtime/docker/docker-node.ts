@@ -9,6 +9,7 @@ import { type ContainerSettings, containerFiles, containerOf, inside } from './c
 import type { Engine, Inspection } from './engine.ts';
 import { type HostPorts, isPortTaken } from './host-ports.ts';
 import type { Images } from './images.ts';
+import type { NodeData } from './node-data.ts';
 import { type DockerRecord, RecordDirectory } from './node-record.ts';
 import { type Host, identifyRun, proveGone } from './proof.ts';
 import { tarOf } from './tar.ts';
@@ -17,6 +18,7 @@ import { tarOf } from './tar.ts';
 export interface DockerSurroundings {
   readonly engine: Engine;
   readonly images: Images;
+  readonly data: NodeData;
   readonly host: Host;
   readonly ports: HostPorts;
   readonly settings: ContainerSettings;
@@ -112,7 +114,7 @@ export class DockerNode {
 
   async start(order: NodeOrder): Promise<void> {
     const { instance, node, spec_hash: specHash } = order.assignment;
-    const { engine, images } = this.#around;
+    const { engine, images, data } = this.#around;
     const { run: _, ...before } = this.#record;
     const image = await images.get(order.assignment.container_image);
     const readiness = await this.readiness(order.assignment);
@@ -124,10 +126,7 @@ export class DockerNode {
       this.#explained = false;
       // One that was created and never started, by an agent that crashed in between.
       await engine.remove(this.#container);
-      await engine.createVolume(this.#record.volume, {
-        'pgherd.cell': this.#around.settings.cell,
-        'pgherd.node': node,
-      });
+      await data.make(this.#record.volume, node, image.user);
       await this.#run(order, image);
       const found = await engine.inspect(this.#container);
       if (!found?.running) return await this.#ended(found);
@@ -250,7 +249,7 @@ export class DockerNode {
     await this.#remember({ ...this.#record, complete: true });
   }
 
-  /** Leaves the volume where it is, under its name, and goes on with another. */
+  /** Leaves the data where they are, under their name, and goes on with others. */
   async putDataAside(noteAt: string, volume: string): Promise<boolean> {
     if (!this.#record.hadData) return false;
     await new RecordDirectory(noteAt).write(this.#record);
@@ -259,9 +258,9 @@ export class DockerNode {
   }
 
   async erase(): Promise<void> {
-    const { engine, ports } = this.#around;
+    const { engine, ports, data } = this.#around;
     await engine.remove(this.#container);
-    await engine.removeVolume(this.#record.volume);
+    await data.erase(this.#record.volume);
     await this.#directory.erase();
     ports.release(this.#record.ports);
   }

@@ -171,6 +171,14 @@ export class Engine {
     return text === undefined ? '' : withoutFrames(Buffer.isBuffer(text) ? text : Buffer.from(String(text)));
   }
 
+  /** Where the engine keeps images and volumes, on its own machine. */
+  async dataRoot(): Promise<string> {
+    const { DockerRootDir } = await this.#call('info', quickMs, (options) =>
+      (this.#docker.info as (options: object) => Promise<{ DockerRootDir: string }>).call(this.#docker, options),
+    );
+    return DockerRootDir;
+  }
+
   async createVolume(name: string, labels: Record<string, string>): Promise<void> {
     await this.#call('create a volume', quickMs, (options) =>
       this.#docker.createVolume({ ...options, Name: name, Labels: labels }),

@@ -10,7 +10,7 @@ export interface DockerRecord {
   readonly node: NodeId;
   readonly specHash: string;
   readonly ports: PortPair;
-  /** The volume with its data. */
+  /** The volume with its data, or the path of their directory. */
   readonly volume: string;
   /** False until its instance was seen bootstrapped. */
   readonly complete: boolean;

@@ -5,7 +5,9 @@ import type { Clock } from '../../../time/clock.ts';
 import { checkReach, type NodeUser } from './command-line.ts';
 import { DirectoryInUseError, lockDirectory } from './directory-lock.ts';
 
-const nearlyFullPercent = 90;
+/** How long data are kept that were put aside, unless told otherwise. */
+export const defaultTrashRetentionMs = 7 * 24 * 3_600_000;
+
 const leastFreeBytes = 64 * 1024 * 1024;
 
 /** Where the nodes of one cell live: `nodes/`, `trash/`, and the lock. */
@@ -55,26 +57,23 @@ export class DataDirectory {
     }
   }
 
-  /** How full the disk is, in whole percent, once that is nearly all of it; undefined before, or when nobody can tell. */
-  async fullness(): Promise<{ directory: string; used_percent: number } | undefined> {
-    try {
-      const { blocks, bfree, bavail } = await statfs(this.#path);
-      // As df counts: what is kept for root is no room.
-      const used = blocks - bfree;
-      const percent = Math.ceil((used * 100) / Math.max(1, used + bavail));
-      return percent >= nearlyFullPercent ? { directory: this.#path, used_percent: percent } : undefined;
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** Deletes what was put aside longer ago; resolves with how much that was. */
-  async emptyTrash(retentionMs: number): Promise<number> {
+  /**
+   * Deletes what was put aside longer ago; resolves with how much that was. `eraseFirst` deletes what belongs to it and is
+   * elsewhere. What cannot be deleted is kept for the next time: nothing here is a reason to stop watching over nodes.
+   */
+  async emptyTrash(retentionMs: number, eraseFirst: (path: string) => Promise<void> = async () => {}): Promise<number> {
     const trash = join(this.#path, 'trash');
     const names = await readdir(trash).catch(() => []);
     const old = names.filter((name) => this.#clock.now() - putAsideMs(name) > retentionMs);
-    for (const name of old) await rm(join(trash, name), { recursive: true, force: true });
-    return old.length;
+    let deleted = 0;
+    for (const path of old.map((name) => join(trash, name))) {
+      try {
+        await eraseFirst(path);
+        await rm(path, { recursive: true, force: true });
+        deleted += 1;
+      } catch {}
+    }
+    return deleted;
   }
 
   #unusable(error: unknown): string {

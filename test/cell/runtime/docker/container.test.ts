@@ -31,6 +31,14 @@ describe('containerOf()', () => {
     expect(parseLabels({ 'pgherd.node': 'x' })).to.equal(undefined);
   });
 
+  it('mounts a volume by its name, and a directory by its path', () => {
+    expect(container.HostConfig?.Mounts).to.deep.equal([{ Type: 'volume', Source: 'v', Target: '/data' }]);
+    const data = { ports, volume: '/srv/cell-1/data/v', image: 'sha256:1' };
+    expect(containerOf(order, data, settings).HostConfig?.Mounts).to.deep.equal([
+      { Type: 'bind', Source: '/srv/cell-1/data/v', Target: '/data' },
+    ]);
+  });
+
   it('is never restarted by the engine, and has the limits of its plan', () => {
     expect(container.HostConfig?.RestartPolicy).to.deep.equal({ Name: 'no' });
     const limits = containerLimits({ memory_mb: 256, cpus: 0.5 });

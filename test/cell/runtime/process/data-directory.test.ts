@@ -26,6 +26,18 @@ describe('DataDirectory', () => {
     expect(left.map((name) => name.slice(0, 9))).to.deep.equal(['f1-bbbbbb', 'mine']);
   });
 
+  it('keeps what cannot be deleted yet, and deletes the rest', async () => {
+    const clock = new FakeClock();
+    const directory = new DataDirectory(path, clock);
+    for (const node of ['f1-aaaaaa', 'f1-bbbbbb']) await mkdir(await directory.trash(node));
+    await clock.advance(2);
+    const inUse = async (note: string) => {
+      if (note.includes('f1-aaaaaa')) throw new Error('volume is in use');
+    };
+    expect(await directory.emptyTrash(1, inUse)).to.equal(1);
+    expect(await directory.emptyTrash(1)).to.equal(1);
+  });
+
   it('has an empty trash before anything was put aside', async () => {
     expect(await new DataDirectory(path, new FakeClock()).emptyTrash(0)).to.equal(0);
   });
