@@ -107,12 +107,37 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
     expect(await page.run('describe f1')).to.match(/Rollout stopped at .*`pgherd rollback f1`/);
     expect((await state()).leader).to.equal(before.leader);
     await writer.nextAck();
+    expect(await page.run('get cells -o wide')).to.match(/POSTGRESQL[\s\S]* 15 /);
     await page.run('rollback f1');
     await page.run('wait f1');
     page.end();
     await writer.nextAck();
     await writer.stop();
     expect((await state()).nodes).to.deep.equal(before.nodes);
+    expect(await writer.lost()).to.deep.equal([]);
+  });
+
+  it('makes a lower max_connections true on every node, as if the instance had been created with it', async () => {
+    const uri = await herd.uri('f1');
+    const writer = await new Writer(uri, { everyMs: 20 }).start();
+    const { nodes } = await state();
+    const lower = { ...document, parameters: { ...document.parameters, postgresql: { max_connections: 40 } } };
+    await herd.apply('f1', lower);
+    const addresses = (await herd.pairs('/cells/observed/')).map(
+      ([, value]) => JSON.parse(value).ports['5432'] as string,
+    );
+    expect(addresses).to.have.length(nodes.length);
+    for (const address of addresses) {
+      const direct = new URL(uri);
+      direct.host = address;
+      expect(await sql(direct.href, 'show max_connections'), address).to.deep.equal([{ max_connections: '40' }]);
+    }
+    expect((await state()).nodes).to.deep.equal(nodes);
+    for (const [key, value] of await herd.pairs('/cells/')) {
+      expect(value, key).to.not.match(/pending_restart|restart_pending/);
+    }
+    await writer.nextAck();
+    await writer.stop();
     expect(await writer.lost()).to.deep.equal([]);
   });
 

@@ -1,3 +1,4 @@
+import type { Account } from '../../schema/credentials.ts';
 import type { NodeId } from '../../schema/ids.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { ContainerSettings } from './docker/container.ts';
@@ -280,6 +281,10 @@ export class DockerRuntime implements Runtime {
 
   async settle(node: NodeId): Promise<void> {
     await this.#nodes.get(node)?.settle();
+  }
+
+  async restartPending(node: NodeId, admin: Account): Promise<void> {
+    await this.#nodes.get(node)?.restartPending(admin);
   }
 
   async complete(node: NodeId): Promise<void> {
