@@ -3,6 +3,7 @@ import type { EventRecorder } from '../engine/event-recorder.ts';
 import type { Entry, Informer } from '../engine/informer.ts';
 import type { Logger } from '../engine/logger.ts';
 import { type Assignment, assignmentKey } from '../schema/assignment.ts';
+import { parseCredentials } from '../schema/credentials.ts';
 import type { CellId, NodeId } from '../schema/ids.ts';
 import { parseObservedNode } from '../schema/observed-node.ts';
 import type { Parsed } from '../schema/parsed.ts';
@@ -40,6 +41,13 @@ const hopelessPollMs = 30_000;
 /** What an agent does by itself to a node that nobody ordered. */
 const isUndoing = (action: NodeAction): boolean => action.do === 'stop' || action.do === 'discard';
 
+const isToRestart = (given: Given, sight: NodeSight, { restartedOn }: NodeMemory): boolean =>
+  given?.value.ok === true &&
+  given.value.value.restart_pending === true &&
+  sight.state === 'running' &&
+  sight.patroni?.pendingRestart === true &&
+  restartedOn !== given.modRevision;
+
 type Ended = Extract<NodeSight, { state: 'ended' }>;
 type Given = Entry<Parsed<Assignment>> | undefined;
 
@@ -75,6 +83,7 @@ export class NodeConverger {
         if (sight.state === 'absent' && !observed) this.#memories.delete(node);
         else await this.#publish(node, given, sight, signal);
         if (action.do === 'wait') return { requeueAfterMs: action.ms };
+        if (isToRestart(given, sight, memory)) await this.#restartPending(node, given, memory, signal, logger);
         if (sight.state !== 'running' || sight.complete) return {};
         if (!(await this.#bootstrap.isOver(sight.instance, node, signal))) return { requeueAfterMs: bootstrapPollMs };
         await runtime.complete(node);
@@ -147,6 +156,24 @@ export class NodeConverger {
     const pauseMs = readiness.state === 'fetching' ? fetchPollMs : hopelessPollMs;
     memory.hold({ order: given.modRevision, untilMs: clock.monotonic() + pauseMs, ...why });
     return false;
+  }
+
+  /** Once for an order: whether it helps is for the controller to judge. */
+  async #restartPending(
+    node: NodeId,
+    given: Given,
+    memory: NodeMemory,
+    signal: AbortSignal,
+    logger: Logger,
+  ): Promise<void> {
+    const { store, runtime } = this.#options;
+    if (!given?.value.ok || !(await this.#stillStands(node, given, signal))) return;
+    const { kv } = await store.get(given.value.value.credentials, { signal });
+    const credentials = parseCredentials(kv?.value ?? '');
+    if (!credentials.ok) throw new Error(`credentials ${given.value.value.credentials}: ${credentials.problem}`);
+    await runtime.restartPending(node, credentials.value.admin_credentials);
+    memory.restartedOn = given.modRevision;
+    logger.info({ node }, 'restarting PostgreSQL in place');
   }
 
   #memory(node: NodeId): NodeMemory {

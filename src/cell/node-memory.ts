@@ -22,6 +22,8 @@ export class NodeMemory {
   image = defaultImage;
   instance: InstanceId | undefined;
   stopping = false;
+  /** The order on which PostgreSQL was last restarted in place. */
+  restartedOn: bigint | undefined;
   /** What last went wrong. */
   lastError: string | undefined;
   #starts: number;

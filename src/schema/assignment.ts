@@ -35,6 +35,8 @@ const assignmentShape = z.object({
   credentials: z.string(),
   /** Of everything above that a running node must be restarted for; the agent reports the one it applied. */
   spec_hash: z.string(),
+  /** True: PostgreSQL is to be restarted in place, once, if Patroni waits for that to apply parameters. */
+  restart_pending: z.boolean().optional(),
 });
 export type Assignment = z.output<typeof assignmentShape>;
 export const parseAssignment = (text: string): Parsed<Assignment> =>

@@ -332,6 +332,20 @@ describe('CellAgent', () => {
     expect(await here.report('a')).to.not.have.property('last_error');
   });
 
+  it('restarts PostgreSQL in place once for an order, and only while Patroni waits for that', async () => {
+    await untilStarted('a');
+    await here.assign('a', { restart_pending: true });
+    expect(here.takeCalls()).to.deep.equal([]);
+    here.runtime.showRunning('a', { pendingRestart: true });
+    await here.settle();
+    here.runtime.showRunning('a', { pendingRestart: true });
+    await here.settle();
+    expect(here.takeCalls()).to.deep.equal(['restart a']);
+    expect(await here.report('a')).to.include({ state: 'running', pending_restart: true });
+    await here.assign('a', { restart_pending: true });
+    expect(here.takeCalls()).to.deep.equal(['restart a']);
+  });
+
   describe('when a node ends by itself', () => {
     const leader = leaderKey('i' as InstanceId);
 

@@ -54,6 +54,7 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
     expect(await page.run('describe f1')).to.match(/Rollout stopped at .*`pgherd rollback f1`/);
     expect((await state()).leader).to.equal(before.leader);
     await writer.nextAck();
+    expect(await page.run('get cells -o wide')).to.match(/POSTGRESQL[\s\S]* 15 /);
     await page.run('rollback f1');
     await page.run('wait f1');
     page.end();
@@ -61,6 +62,66 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
     await writer.stop();
     expect((await state()).nodes).to.deep.equal(before.nodes);
     expect(await writer.lost()).to.deep.equal([]);
+  });
+
+  it('makes a lower max_connections true on every node, as if the instance had been created with it', async () => {
+    const uri = await herd.uri('f1');
+    const writer = await new Writer(uri, { everyMs: 20 }).start();
+    const { nodes } = await state();
+    const lower = { ...document, parameters: { ...document.parameters, postgresql: { max_connections: 25 } } };
+    await herd.apply('f1', lower);
+    const addresses = (await herd.pairs('/cells/observed/')).map(
+      ([, value]) => JSON.parse(value).ports['5432'] as string,
+    );
+    expect(addresses).to.have.length(nodes.length);
+    for (const address of addresses) {
+      const direct = new URL(uri);
+      direct.host = address;
+      expect(await sql(direct.href, 'show max_connections'), address).to.deep.equal([{ max_connections: '25' }]);
+    }
+    expect((await state()).nodes).to.deep.equal(nodes);
+    for (const [key, value] of await herd.pairs('/cells/')) {
+      expect(value, key).to.not.match(/pending_restart|restart_pending/);
+    }
+    await writer.nextAck();
+    await writer.stop();
+    expect(await writer.lost()).to.deep.equal([]);
+  });
+
+  it('changes all passwords as the runbook says: rows, nodes and port stay, and the old passwords are good for nothing', async () => {
+    const key = '/serviceinstances/f1/credentials';
+    const old = await herd.uri('f1');
+    const before = await state();
+    const [, text] = (await herd.pairs(key))[0] ?? [];
+    const accounts: Record<string, { username: string; password: string }> = JSON.parse(text ?? '{}');
+    const superuser = new URL(old);
+    superuser.username = accounts['superuser_credentials']?.username ?? '';
+    superuser.password = accounts['superuser_credentials']?.password ?? '';
+    const changed: Record<string, unknown> = { created_at: new Date().toISOString() };
+    const roles: string[] = [];
+    for (const [name, { username }] of Object.entries(accounts)) {
+      if (!username) continue;
+      changed[name] = { username, password: `new-${username}` };
+      roles.push(`alter role "${username}" password 'new-${username}'`);
+    }
+    expect(roles).to.have.length(4);
+    await sql(superuser.href, roles.join(';'));
+    await herd.put(key, JSON.stringify(changed));
+    await herd.run('hibernate', 'f1');
+    await eventually('the end of all nodes', async () => {
+      const { conditions } = (await state()) as unknown as { conditions: { type: string; reason: string }[] };
+      return conditions.find(({ type, reason }) => type === 'Running' && reason === 'Hibernated');
+    });
+    await herd.run('wake', 'f1');
+    await herd.run('wait', 'f1');
+    const uri = await herd.uri('f1');
+    expect(new URL(uri).password).to.equal('new-appuser');
+    expect(await sql(uri, 'select 1 as x')).to.deep.equal([{ x: 1 }]);
+    expect(await sql(old, 'select 1').catch(({ message }: Error) => message)).to.include(
+      'password authentication failed',
+    );
+    const after = await state();
+    expect([after.nodes, after.allocated_port]).to.deep.equal([before.nodes, before.allocated_port]);
   });
 
   it('brings every instance back onto its own data when etcd was wiped, without a restart of PostgreSQL', async () => {

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { Account } from '../../schema/credentials.ts';
 import type { NodeId } from '../../schema/ids.ts';
 import type { Clock } from '../../time/clock.ts';
 import { nearlyFull } from './disk-space.ts';
@@ -235,6 +236,10 @@ export class DockerRuntime implements Runtime {
 
   async settle(node: NodeId): Promise<void> {
     await this.#nodes.get(node)?.settle();
+  }
+
+  async restartPending(node: NodeId, admin: Account): Promise<void> {
+    await this.#nodes.get(node)?.restartPending(admin);
   }
 
   async complete(node: NodeId): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Assignment } from '../../schema/assignment.ts';
+import type { Account } from '../../schema/credentials.ts';
 import type { NodeId } from '../../schema/ids.ts';
 import type { EtcdStoreOptions } from '../../store/etcd.ts';
 import type { Clock } from '../../time/clock.ts';
@@ -194,6 +195,10 @@ export class ProcessRuntime implements Runtime {
 
   async settle(node: NodeId): Promise<void> {
     await this.#nodes.get(node)?.settle();
+  }
+
+  async restartPending(node: NodeId, admin: Account): Promise<void> {
+    await this.#nodes.get(node)?.restartPending(admin);
   }
 
   async complete(node: NodeId): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Assignment } from '../../schema/assignment.ts';
-import type { Credentials } from '../../schema/credentials.ts';
+import type { Account, Credentials } from '../../schema/credentials.ts';
 import type { InstanceId, NodeId } from '../../schema/ids.ts';
 import type { PatroniStatus } from '../../schema/patroni-status.ts';
 
@@ -50,6 +50,8 @@ export interface Runtime {
   prove(node: NodeId): Promise<Proof>;
   /** Turns an ended node into a stopped one. */
   settle(node: NodeId): Promise<void>;
+  /** Asks the Patroni of this running node to restart PostgreSQL in place if it waits for that; rejects when it does not answer. */
+  restartPending(node: NodeId, admin: Account): Promise<void>;
   /** Remembers that the data of this running node are those of a bootstrapped instance. */
   complete(node: NodeId): Promise<void>;
   /** Moves the data of an ended node away, so that it starts without; resolves with whether there were any. */

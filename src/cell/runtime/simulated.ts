@@ -122,6 +122,8 @@ export class SimulatedRuntime implements Runtime {
     if (here?.state === 'ended') here.state = 'stopped';
   }
 
+  async restartPending(): Promise<void> {}
+
   async complete(): Promise<void> {}
 
   async putDataAside(): Promise<boolean> {

@@ -1,6 +1,8 @@
+import { type Credentials, parseCredentialsKey } from '../../schema/credentials.ts';
 import { instanceOfDesiredStateKey } from '../../schema/desired-state.ts';
 import { type CellId, type InstanceId, instanceOfNode, type NodeId } from '../../schema/ids.ts';
 import type { NodeState } from '../../schema/observed-node.ts';
+import type { Parsed } from '../../schema/parsed.ts';
 import { parseScopeKey } from '../../schema/patroni.ts';
 import { memberRuns } from '../decide/health.ts';
 import type { StateFacts } from '../view/facts.ts';
@@ -28,6 +30,8 @@ export interface CountedInstance {
   readonly leaders: number;
   /** Replicas that stream, as the leader's cell says. */
   readonly streaming: number;
+  /** When its accounts were generated, in seconds since 1970; undefined when nobody knows. */
+  readonly credentialsAt: number | undefined;
   /** Those that are to run. */
   readonly nodes: readonly CountedNode[];
 }
@@ -46,6 +50,7 @@ export function takeCensus({ instances, scopes, cells }: Pick<Informers, 'instan
     return found;
   };
   for (const { key, value } of instances.entries()) {
+    if (value.kind === 'credentials') addCredentials(key, value.value, tally);
     const id = value.kind === 'document' ? instanceOfDesiredStateKey(key) : undefined;
     if (id) tally(id).isOurs = true;
   }
@@ -53,6 +58,11 @@ export function takeCensus({ instances, scopes, cells }: Pick<Informers, 'instan
   addCells(cells.entries(), tally);
   // Other Patroni clusters may share `/service`.
   return [...tallies.values()].filter(({ isOurs }) => isOurs).map((each) => each.count());
+}
+
+function addCredentials(key: string, value: Parsed<Credentials>, tally: (id: InstanceId) => Tally): void {
+  const id = parseCredentialsKey(key);
+  if (id && value.ok) tally(id).credentials = value.value;
 }
 
 function addScopes(entries: Keyed<ScopeFact>, tally: (id: InstanceId) => Tally): void {
@@ -90,6 +100,7 @@ function addCells(entries: Keyed<CellFact>, tally: (id: InstanceId) => Tally): v
 class Tally {
   readonly id: InstanceId;
   isOurs = false;
+  credentials: Credentials | undefined;
   state: StateFacts | undefined;
   leader: { readonly name: string; readonly modRevision: bigint } | undefined;
   readonly members = new Map<
@@ -114,7 +125,15 @@ class Tally {
       return { id: node, cell, state: seen?.cell === cell ? seen.state : undefined, position };
     });
     const streaming = this.observed.get(leader?.name as NodeId)?.streaming ?? 0;
-    return { id, state, leader: leader?.name, leaders: this.#leaders(), streaming, nodes };
+    const credentialsAt = this.#credentialsAt();
+    return { id, state, leader: leader?.name, leaders: this.#leaders(), streaming, credentialsAt, nodes };
+  }
+
+  // Those of an instance that is older than the field do not say: they were generated with it.
+  #credentialsAt(): number | undefined {
+    if (!this.credentials) return undefined;
+    const at = Date.parse(this.credentials.created_at ?? this.state?.createdAt ?? '') / 1000;
+    return Number.isNaN(at) ? undefined : at;
   }
 
   // A member's own word lags: what it said before the key changed hands is no claim against it.

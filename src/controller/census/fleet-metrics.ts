@@ -82,6 +82,20 @@ export function fleetMetrics(registry: Registry, census: () => readonly CountedI
   );
   gauge(
     registry,
+    'pgherd_credentials_timestamp_seconds',
+    'When the oldest accounts of all instances were generated; no series while there are none.',
+    [],
+    (set) => {
+      const known = census().flatMap(({ credentialsAt }) => credentialsAt ?? []);
+      if (known.length > 0)
+        set(
+          {},
+          known.reduce((one, other) => Math.min(one, other)),
+        );
+    },
+  );
+  gauge(
+    registry,
     'pgherd_instances_sharing',
     'Instances with two nodes on one cell, or in one zone although their pool spans more.',
     ['what'],

@@ -5,7 +5,7 @@ import { gauge, lagBytes, shouldFollow, shouldLead } from './census-gauges.ts';
 import { Spread } from './spread.ts';
 
 /**
- * Declares what is told of every instance by itself: five series an instance and some more when something is wrong.
+ * Declares what is told of every instance by itself: six series an instance and some more when something is wrong.
  * The label is `scope`, as Patroni's own metrics have it; `instance` belongs to Prometheus.
  */
 export function instanceMetrics(registry: Registry, census: () => readonly CountedInstance[], herd: Herd): void {
@@ -48,6 +48,16 @@ export function instanceMetrics(registry: Registry, census: () => readonly Count
   gauge(registry, 'pgherd_instance_nodes', 'Nodes that are to run, on whatever cell.', ['scope'], (set) => {
     for (const { id: scope, nodes } of census()) set({ scope }, nodes.length);
   });
+  gauge(
+    registry,
+    'pgherd_instance_credentials_timestamp_seconds',
+    'When the accounts of the instance were generated.',
+    ['scope'],
+    (set) => {
+      for (const { id: scope, credentialsAt } of census())
+        if (credentialsAt !== undefined) set({ scope }, credentialsAt);
+    },
+  );
   gauge(
     registry,
     'pgherd_instance_sharing',

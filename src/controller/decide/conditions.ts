@@ -6,6 +6,7 @@ import type { Findings, Remark } from './findings.ts';
 import { hasStopped } from './halt.ts';
 import { isLive, runs, serves } from './health.ts';
 import { names, type SoundNode } from './nodes.ts';
+import { isPending } from './pending-restart.ts';
 
 /** A condition without the time since when it holds. */
 export type Claim = Omit<Condition, 'since'>;
@@ -75,6 +76,10 @@ function running(view: InstanceView, findings: Findings): Claim {
     const why = waiting ? `: ${waiting.message}` : '';
     const message = `${count}; ${names(outdated)} still to restart with the present configuration, one after the other${why}`;
     return claim('Running', 'False', waiting?.reason ?? 'Restarting', message);
+  }
+  const restarting = findings.progress?.waiting;
+  if (restarting && present.some(isPending)) {
+    return claim('Running', 'False', restarting.reason, `${count}; ${restarting.message}`);
   }
   if (present.length > 1 && !health.streaming) {
     const { leader } = health;
@@ -172,7 +177,7 @@ function retiring({ id }: InstanceView, nodes: readonly SoundNode[], { deleted, 
 }
 
 function degradations(view: InstanceView, findings: Findings): Remark[] {
-  const { problems, remarks = [], nodes, health, admission, specHash, route } = findings;
+  const { problems, remarks = [], nodes, health, admission, route } = findings;
   const found = [...problems, ...remarks];
   if (findings.progress?.stopped) found.push(findings.progress.stopped);
   if (route.reason === 'PortConflict') found.push({ reason: route.reason, message: route.message });
@@ -182,15 +187,10 @@ function degradations(view: InstanceView, findings: Findings): Remark[] {
       if (remark) found.push(remark);
     }
   }
-  const pending = nodes.filter(
-    (node) =>
-      runs(node) &&
-      node.observed?.value.specHash === specHash &&
-      (node.member?.pendingRestart || node.observed?.value.pendingRestart),
-  );
-  if (pending.length > 0) {
-    const message = `${names(pending)} still run with old values of some parameters; restart them with patronictl restart`;
-    found.push({ reason: 'PendingRestart', message });
+  const pending = nodes.filter((node) => runs(node) && isPending(node));
+  // Else it is told what their restart waits for.
+  if (pending.length > 0 && !findings.progress?.waiting) {
+    found.push({ reason: 'PendingRestart', message: `${names(pending)} still run with old values of some parameters` });
   }
   return found;
 }

@@ -122,6 +122,7 @@ function configuration(before: InstanceSpec, after: InstanceSpec, catalog: Catal
     return [
       ...(isSame ? [] : [{ kind: 'reload' as const, text: 'hand the new configuration to Patroni' }]),
       ...restarts(after, nodes, `for ${reasons.join(', ')}`),
+      ...onceMore(loweredNames(restartParameters(present), restartParameters(wanted))),
     ];
   }
   if (isSame) return [];
@@ -154,6 +155,24 @@ function restarts(after: InstanceSpec, { nodes, leader }: Present, why: string):
     },
   ];
 }
+
+function onceMore(lowered: readonly string[]): Effect[] {
+  if (lowered.length === 0) return [];
+  const why = `a lower ${lowered.join(', ')} holds on replicas once the leader runs with it`;
+  return [{ kind: 'restart', text: `restart PostgreSQL once more in place, the leader first, one at a time: ${why}` }];
+}
+
+// What replicas may not have less of than their leader: PostgreSQL keeps it in the control file.
+const neverLessThanTheLeader = [
+  'max_connections',
+  'max_locks_per_transaction',
+  'max_prepared_transactions',
+  'max_wal_senders',
+  'max_worker_processes',
+];
+
+const loweredNames = (before: Record<string, unknown>, after: Record<string, unknown>): string[] =>
+  neverLessThanTheLeader.filter((name) => Number(after[name]) < Number(before[name]));
 
 function changedNames(before: Record<string, unknown>, after: Record<string, unknown>): string[] {
   const all = new Set([...Object.keys(before), ...Object.keys(after)]);

@@ -59,15 +59,18 @@ export function refusal(cell: CellView, need: Need): string | undefined {
 /** A sentence on why no cell is left: how many there are, what speaks against each, and what would help. */
 export function explainShortage(cells: Iterable<CellView>, used: ReadonlySet<CellId>, need: Need): string {
   const counts = new Map<string, number>();
+  const unknown = new Set<string>(need.pool.cells);
   let total = 0;
   for (const cell of cells) {
     total += 1;
+    unknown.delete(cell.id);
     const reason = used.has(cell.id) ? 'already holding a node of this instance' : refusal(cell, need);
     if (reason) counts.set(reason, (counts.get(reason) ?? 0) + 1);
   }
   if (total === 0) return 'there are no cells; start `pgherd cell` on a machine';
   const against = [...counts].sort().map(([reason, count]) => `${count} ${count === 1 ? 'is' : 'are'} ${reason}`);
-  return `no cell${describePool(need.pool)} has room: of ${total}, ${against.join(', ')}; add a cell or widen the pool`;
+  const strangers = unknown.size > 0 ? `; nothing is known of ${shorten([...unknown])}` : '';
+  return `no cell${describePool(need.pool)} has room: of ${total}, ${against.join(', ')}${strangers}; add a cell or widen the pool`;
 }
 
 type Software = Pick<Need, 'version' | 'image'>;

@@ -6,6 +6,7 @@ import type { Remark } from './findings.ts';
 import { guardHealth, type Health, runs, serves } from './health.ts';
 import { names, type SoundNode } from './nodes.ts';
 import type { Pass } from './pass.ts';
+import { finishPendingRestarts, isPending } from './pending-restart.ts';
 import { switchOver } from './switchover.ts';
 
 type Rollout = NonNullable<ObservedState['rollout']>;
@@ -30,6 +31,7 @@ const longestWaitMs = 3_600_000;
  * and after a switchover: a node that does not come back stops the rollout, and the next edit goes to it first. To begin,
  * a rollout needs one of the herd's places for rollouts; every restart needs a maintenance window. A node that does not
  * run is not spared, unless another one does not run because of the same orders; one that bootstraps the instance is.
+ * When all are there again, what PostgreSQL has yet to be restarted for in place is.
  */
 export function decideRollout(pass: Pass, nodes: readonly SoundNode[]): RolloutProgress {
   const { view, now, orders, health, draft } = pass;
@@ -60,15 +62,18 @@ export function decideRollout(pass: Pass, nodes: readonly SoundNode[]): RolloutP
     const order = JSON.stringify(orders.forNode(node.id));
     draft.replace(assignmentKey(node.cell, node.id), node.assignment.modRevision, order);
   }
-  if (!rollout || rollout !== rolloutBefore(pass)) return { rollout, waiting, stopped: undefined };
-  return { ...observeRollout(pass, nodes), waiting };
+  if (rollout !== rolloutBefore(pass)) return { rollout, waiting, stopped: undefined };
+  if (!waiting && present.every((node) => isUpdated(pass, node) && isSettled(node, health))) {
+    return finishPendingRestarts(pass, present, rollout, (now) => waitingFor(pass, now));
+  }
+  return rollout ? { ...observeRollout(pass, nodes), waiting } : { rollout, waiting, stopped: undefined };
 }
 
 /** How far a rollout is, in a pass that has something else to do before it goes on. */
 export function observeRollout(pass: Pass, nodes: readonly SoundNode[]): RolloutProgress {
   const rollout = rolloutBefore(pass);
   const present = nodes.filter(isPresent);
-  const isOver = present.every((node) => isUpdated(pass, node) && isSettled(node, pass.health));
+  const isOver = present.every((node) => isUpdated(pass, node) && isSettled(node, pass.health) && !isPending(node));
   if (!rollout || isOver) return { rollout: undefined, waiting: undefined, stopped: undefined };
   return { rollout, waiting: undefined, stopped: describeStop(pass, present, rollout) };
 }

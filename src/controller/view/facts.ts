@@ -15,6 +15,7 @@ export interface AssignmentFacts {
   readonly memoryMb: number;
   readonly cpus: number;
   readonly specHash: string;
+  readonly restartsPending: boolean;
   readonly digest: string;
 }
 
@@ -82,13 +83,14 @@ export function assignmentFacts(text: string, node: NodeId): Parsed<AssignmentFa
     memoryMb: value.resources.memory_mb,
     cpus: value.resources.cpus,
     specHash: value.spec_hash,
+    restartsPending: value.restart_pending ?? false,
     digest: orderDigest(value),
   });
 }
 
-/** Equal for assignments that order the same, whatever node they are for. */
+/** Equal for assignments that order the same, whatever node they are for, and whether or not it is to restart once more. */
 export const orderDigest = (assignment: Assignment): string =>
-  digest(JSON.stringify({ ...assignment, node: undefined }));
+  digest(JSON.stringify({ ...assignment, node: undefined, restart_pending: undefined }));
 
 /** Reads `/cells/observed/<cell>/<node>`. */
 export function observedFacts(text: string, node: NodeId): Parsed<ObservedFacts> {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { ControllerMetrics } from '../../../src/controller/controller-metrics.ts';
+import { credentialsKey } from '../../../src/schema/credentials.ts';
 import type { CellId, InstanceId, NodeId } from '../../../src/schema/ids.ts';
 import { observedKey } from '../../../src/schema/observed-node.ts';
 import { leaderKey, memberKey } from '../../../src/schema/patroni.ts';
@@ -98,6 +99,23 @@ describe('the metrics of the fleet', () => {
     beat(one, 1_000);
     await settle();
     expect(await watched.series('pgherd_replication_lag_bytes')).to.deep.equal({ '': 0 });
+  });
+
+  it('tell how old accounts are: as old as the instance when they do not say', async () => {
+    observe();
+    const at = Date.parse(watched.world.state(f1).created_at as string) / 1000;
+    expect(await watched.series('pgherd_instance_credentials_timestamp_seconds')).to.include({ 'scope=f1': at });
+    const key = credentialsKey(f1);
+    const credentials = watched.world.json<object>(key);
+    watched.world.put(key, { ...credentials, created_at: '2025-01-01T00:00:00Z' });
+    await settle();
+    expect(await watched.series('pgherd_credentials_timestamp_seconds')).to.deep.equal({ '': 1_735_689_600 });
+    watched.world.put(key, { ...credentials, created_at: undefined });
+    await settle();
+    expect(await watched.series('pgherd_instance_credentials_timestamp_seconds')).to.include({ 'scope=f1': at });
+    watched.world.put(key, 'garbage');
+    await settle();
+    expect(await watched.series('pgherd_instance_credentials_timestamp_seconds')).to.have.all.keys('scope=f2');
   });
 
   it('tell of replicas of which none streams', async () => {

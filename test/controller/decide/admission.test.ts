@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { herdOfFive, herdWithF1, standard } from '../support/herd-of-five.ts';
+import { shape } from '../support/shape.ts';
 
 describe('decide(), admission', () => {
   it('keeps the last accepted document in force when the next one is refused, and says why', () => {
@@ -48,6 +49,40 @@ describe('decide(), admission', () => {
     simulation.settle(['f1']);
     expect(world.condition('f1', 'Ready')?.status).to.equal('True');
     expect(world.condition('f1', 'Paused')).to.equal(undefined);
+  });
+
+  it('ends where the last of contradictory edits ends, whichever of them a pass has seen', () => {
+    const edits = [
+      standard({ 'node-count': 5 }),
+      standard({ 'node-count': 1, cells: ['n1'] }),
+      standard({ 'node-count': 3, cells: ['n2', 'n3', 'n5'], postgresql: { max_connections: 50 } }),
+      standard({ 'node-count': 2, zones: ['z2'], image: 'patroni:15' }),
+    ];
+    for (let seen = 0; seen < 2 ** edits.length; seen++) {
+      const simulation = herdWithF1();
+      const { world } = simulation;
+      for (const [at, edit] of edits.entries()) {
+        world.apply('f1', edit);
+        if (seen & (1 << at)) world.pass('f1');
+        if (seen & (1 << at) && at % 2 === 0) simulation.stepAll(['f1']);
+      }
+      simulation.settle(['f1']);
+      const fresh = herdOfFive();
+      fresh.world.apply('f1', edits.at(-1));
+      fresh.settle(['f1']);
+      expect(shape(world, 'f1')).to.deep.equal(shape(fresh.world, 'f1'));
+    }
+  });
+
+  it('keeps what it can place of an instance whose pool is too small or unknown, and says which cells lack', () => {
+    const simulation = herdWithF1();
+    const { world } = simulation;
+    world.apply('f1', standard({ cells: ['n1', 'n3', 'nowhere'] }));
+    simulation.settle(['f1']);
+    expect(world.condition('f1', 'Placed')?.reason).to.equal('NoRoom');
+    expect(world.condition('f1', 'Placed')?.message).to.include('nothing is known of nowhere');
+    expect(world.state('f1').nodes).to.have.length(3);
+    expect(world.condition('f1', 'Routed')?.status).to.equal('True');
   });
 
   it('loses against an edit of the document that comes at the same moment', () => {

@@ -23,6 +23,12 @@ describe('planEffects()', () => {
       'a parameter that needs a restart',
       spec(),
       spec({ postgresql: { max_connections: 9 } }),
+      ['reload', 'restart', 'switchover', 'restart'],
+    ],
+    [
+      'more of what replicas need as much of as the leader',
+      spec(),
+      spec({ postgresql: { max_connections: 900 } }),
       ['reload', 'restart', 'switchover'],
     ],
     ['one that is the default anyway', spec(), spec({ postgresql: { max_connections: 100 } }), ['nothing']],
@@ -64,6 +70,6 @@ describe('planEffects()', () => {
   it('promises no switchover to an instance of one node', () => {
     const one = { 'node-count': 1 };
     const effects = planEffects(spec(one), spec({ ...one, postgresql: { max_connections: 9 } }), defaultCatalog);
-    expect(effects.map(({ kind }) => kind)).to.deep.equal(['reload', 'restart']);
+    expect(effects.map(({ kind }) => kind)).to.deep.equal(['reload', 'restart', 'restart']);
   });
 });

@@ -157,6 +157,13 @@ describe('explainShortage()', () => {
     );
   });
 
+  it('names the cells of a pool that nobody has heard of', () => {
+    const pool = { cells: ['a', 'cell-x', 'cell-y'] };
+    expect(explainShortage([cell('a', { nodes: 4 }), cell('b')], new Set(), { ...need, pool })).to.equal(
+      'no cell among a,cell-x,cell-y has room: of 2, 1 is full, 1 is outside the pool; nothing is known of cell-x,cell-y; add a cell or widen the pool',
+    );
+  });
+
   it('says that there are no cells when there are none', () => {
     expect(explainShortage([], new Set(), need)).to.equal('there are no cells; start `pgherd cell` on a machine');
   });

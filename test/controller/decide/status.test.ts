@@ -101,9 +101,10 @@ describe('decide(), the state', () => {
     expect(world.condition('f1', 'LeaderElected')?.reason).to.equal('UnknownLeader');
   });
 
-  it('tells of parameters that still wait for a restart', () => {
+  it('tells of parameters that wait for a restart although nothing may be changed', () => {
     const simulation = herdWithF1({ 'node-count': 1 });
     const { world } = simulation;
+    world.apply('f1', standard({ 'node-count': 1 }, { paused: true }));
     const key = world.keys('/cells/observed/')[0] as string;
     world.put(key, { ...world.json<ObservedNode>(key), pending_restart: true });
     world.pass('f1');

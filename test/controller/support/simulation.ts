@@ -20,6 +20,10 @@ export class Simulation {
   readonly running = new Map<NodeId, string>();
   /** Major version of PostgreSQL that an instance's data are of. */
   readonly #versions = new Map<InstanceId, string>();
+  /** max_connections that the leader of an instance runs with: what its replicas need at least. */
+  readonly #least = new Map<InstanceId, number>();
+  /** What nodes run with. */
+  readonly connections = new Map<NodeId, number>();
   #nextPort = 40000;
 
   constructor(world: World) {
@@ -77,6 +81,7 @@ export class Simulation {
       ) {
         this.#start(cell, node, assignment);
       } else {
+        if (assignment.restart_pending && observed.pending_restart) this.#restartInPlace(node);
         this.#reportStreaming(cell, node, observed);
       }
     }
@@ -206,6 +211,7 @@ export class Simulation {
   #promote(id: InstanceId, leader: NodeId): void {
     const { world } = this;
     world.put(leaderKey(id), leader);
+    this.#least.set(id, this.connections.get(leader) ?? 0);
     if (!world.text(initializeKey(id))) {
       const order = world.keys(assignmentsPrefix).find((key) => key.endsWith(`/${leader}`)) ?? '';
       world.put(configKey(id), world.json<Assignment>(order)?.dynamic_configuration);
@@ -219,6 +225,10 @@ export class Simulation {
   #start(cell: CellId, node: NodeId, assignment: Assignment): void {
     this.running.set(node, assignment.spec_hash);
     const version = this.#versionOf(assignment);
+    const least = this.world.text(initializeKey(assignment.instance))
+      ? this.#least.get(assignment.instance)
+      : undefined;
+    this.connections.set(node, Math.max(least ?? 0, connectionsOf(assignment.dynamic_configuration)));
     const ports = {
       [postgresqlPort]: `127.0.0.1:${this.#nextPort++}`,
       [patroniPort]: `127.0.0.1:${this.#nextPort++}`,
@@ -230,6 +240,20 @@ export class Simulation {
       [bindingKey(assignment.image, hostname, node, patroniPort)]: ports[patroniPort],
     });
     this.#announce(assignment.instance, node, 'replica');
+  }
+
+  /** What Patroni says of a node whose parameters are not what is configured. */
+  #isPending(node: NodeId): boolean {
+    const configured = this.world.json<object>(configKey(instanceOfNode(node) as InstanceId));
+    return configured !== undefined && this.connections.get(node) !== connectionsOf(configured);
+  }
+
+  // A replica starts with no less than its leader has.
+  #restartInPlace(node: NodeId): void {
+    const id = instanceOfNode(node) as InstanceId;
+    const configured = connectionsOf(this.world.json<object>(configKey(id)) ?? {});
+    if (this.world.text(leaderKey(id)) === node) this.#least.set(id, configured);
+    this.connections.set(node, Math.max(this.#least.get(id) ?? 0, configured));
   }
 
   // Whoever has no data copies those of the leader.
@@ -260,9 +284,12 @@ export class Simulation {
     const leads = this.world.text(leaderKey(id)) === node;
     const others = [...this.running.keys()].filter((other) => other !== node && instanceOfNode(other) === id).sort();
     const streaming = others.filter((other) => this.data.get(other) === this.data.get(node));
-    if (JSON.stringify(observed.streaming) === JSON.stringify(leads ? streaming : undefined)) return;
-    const { streaming: _, ...rest } = observed;
-    this.world.put(observedKey(cell, node), { ...rest, ...(leads && { streaming }) });
+    const isPending = this.#isPending(node);
+    const isSame = JSON.stringify(observed.streaming) === JSON.stringify(leads ? streaming : undefined);
+    if (isSame && isPending === (observed.pending_restart ?? false)) return;
+    const { streaming: _, pending_restart: __, ...rest } = observed;
+    const news = { ...(leads && { streaming }), ...(isPending && { pending_restart: true }) };
+    this.world.put(observedKey(cell, node), { ...rest, ...news });
   }
 
   /** Stops a node by order: in one round, as quickly as the others let go of what it wrote last. */
@@ -286,3 +313,8 @@ export class Simulation {
     this.world.txn([], Object.fromEntries([observedKey(cell, node), ...gone].map((key) => [key, undefined])));
   }
 }
+
+const connectionsOf = (configuration: object): number => {
+  const { postgresql } = configuration as { postgresql?: { parameters?: { max_connections?: number } } };
+  return postgresql?.parameters?.max_connections ?? 0;
+};

@@ -1,7 +1,9 @@
 import type { Assignment } from '../../../schema/assignment.ts';
 import { containerName } from '../../../schema/binding.ts';
+import type { Account } from '../../../schema/credentials.ts';
 import type { NodeId } from '../../../schema/ids.ts';
 import type { Clock } from '../../../time/clock.ts';
+import { askForRestart } from '../ask-for-restart.ts';
 import { isAlive } from '../process/proof.ts';
 import type { NodeOrder, NodePorts, NodeSight, Proof, Readiness } from '../runtime.ts';
 import { StatusPoller } from '../status-poller.ts';
@@ -243,6 +245,10 @@ export class DockerNode {
   async settle(): Promise<void> {
     const { run: _, hadData: __, ...record } = this.#record;
     await this.#remember({ ...record, started: false });
+  }
+
+  restartPending(admin: Account): Promise<void> {
+    return askForRestart(this.#reachable(this.#record.ports).patroni, admin);
   }
 
   async complete(): Promise<void> {

@@ -1,7 +1,9 @@
 import type { Assignment } from '../../../schema/assignment.ts';
+import type { Account } from '../../../schema/credentials.ts';
 import type { NodeId } from '../../../schema/ids.ts';
 import type { EtcdStoreOptions } from '../../../store/etcd.ts';
 import type { Clock } from '../../../time/clock.ts';
+import { askForRestart } from '../ask-for-restart.ts';
 import { patroniConfig, postInitSql } from '../patroni-config.ts';
 import type { ProcessTable } from '../process-table.ts';
 import type { NodeOrder, NodePorts, NodeSight, Readiness } from '../runtime.ts';
@@ -180,6 +182,10 @@ export class ProcessNode {
   async settle(): Promise<void> {
     const { run: _, ...record } = this.#record;
     await this.#remember({ ...record, started: false });
+  }
+
+  restartPending(admin: Account): Promise<void> {
+    return askForRestart(this.#reachable(this.#record.ports).patroni, admin);
   }
 
   async complete(): Promise<void> {
