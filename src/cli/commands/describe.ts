@@ -3,7 +3,7 @@ import { printAge } from '../duration.ts';
 import { explain } from '../explain.ts';
 import { Failure, usageFailure } from '../failure.ts';
 import { optionsOf } from '../global-options.ts';
-import type { CellView, Herd } from '../herd.ts';
+import type { CellView, Herd, InstanceView } from '../herd.ts';
 import { eventRanges, herdRanges, readHerd } from '../read-herd.ts';
 import type { Register } from '../register.ts';
 import { cells } from '../resources/cells.ts';
@@ -61,6 +61,7 @@ function printInstance(id: string, herd: Herd, now: () => number): string {
       Endpoint: state?.endpoint,
       'Read-only': state?.read_only_endpoint,
       Leader: instance.leader,
+      Members: state?.accepted?.adopted ? membersOf(instance) : undefined,
       Operation: state && `${state.last_operation.state}: ${state.last_operation.description}`,
       Generation: isCurrent(instance)
         ? state?.observed_generation
@@ -75,6 +76,10 @@ function printInstance(id: string, herd: Herd, now: () => number): string {
     eventsAbout(`instance/${id}`, [id, ...instance.nodes.map((node) => node.id)], herd, now)
   );
 }
+
+/** Of a cluster whose nodes are none of ours only Patroni's own keys tell. */
+const membersOf = ({ members }: InstanceView): string =>
+  [...members].map(([name, member]) => `${name} (${member.ok ? member.value.state : 'unreadable'})`).join(', ');
 
 const refused = (state: ObservedState): string =>
   state.accepted ? 'refused; the one that was accepted before stays in force' : 'refused';
