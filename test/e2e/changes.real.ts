@@ -108,10 +108,7 @@ describe('changing, deleting and losing etcd, on real etcd, Patroni, PostgreSQL 
     await sql(superuser.href, roles.join(';'));
     await herd.put(key, JSON.stringify(changed));
     await herd.run('hibernate', 'f1');
-    await eventually('the end of all nodes', async () => {
-      const { conditions } = (await state()) as unknown as { conditions: { type: string; reason: string }[] };
-      return conditions.find(({ type, reason }) => type === 'Running' && reason === 'Hibernated');
-    });
+    await says(herd, 'f1', 'Running', 'Hibernated');
     await herd.run('wake', 'f1');
     await herd.run('wait', 'f1');
     const uri = await herd.uri('f1');

@@ -18,7 +18,7 @@ interface Instance {
   readonly nodes: readonly Node[];
 }
 
-describe('losing and draining cells, on real Patroni under write load', function () {
+describe('losing leaders and cells, and draining, on real Patroni under write load', function () {
   this.timeout(120_000);
   let herd: Herd;
   let writer: Writer;
@@ -80,6 +80,16 @@ describe('losing and draining cells, on real Patroni under write load', function
   after(async () => {
     await writer?.stop();
     await herd?.stop();
+  });
+
+  it('loses nothing when the leader is killed with all its processes, again and again', async () => {
+    for (let time = 1; time <= 3; time++) {
+      const { leader } = await state();
+      await herd.synchronous('f1');
+      killAll(herd.processesOf(leader));
+      await until('another leader', async () => (await state()).leader !== leader, { withinMs: 60_000, everyMs: 200 });
+      await nothingLost();
+    }
   });
 
   it('replaces the node of a cell that was killed with all its processes', async () => {

@@ -2,6 +2,7 @@ import { assignmentKey } from '../../schema/assignment.ts';
 import { backendKey } from '../../schema/placement.ts';
 import { fence } from './fence.ts';
 import type { Membership } from './findings.ts';
+import { leaveFullDisk } from './full-disk.ts';
 import { wakeNodes } from './halt.ts';
 import { beginMove } from './move.ts';
 import { describeMoves, moves } from './moving.ts';
@@ -18,7 +19,8 @@ import { startOver } from './start-over.ts';
  * to number and place, in this order, one step of the last three at a time: begin anew if an operator gave all up; forget the nodes that are erased; withdraw
  * those that were never started and are not wanted; build anew a replica that cannot follow; place what is missing;
  * when a node is to be elsewhere, place one more; remove what is too much, the worst placed first, once the others
- * serve; and roll out what needs a restart. The leader is never removed: it is switched over first.
+ * serve; and roll out what needs a restart. The leader is never removed: it is switched over first, as it is when all else
+ * is done and its disk is full.
  */
 export function decideMembership(pass: Pass, before: readonly SoundNode[]): Membership {
   repair(pass, before);
@@ -35,7 +37,9 @@ function bringToNumber(pass: Pass, before: readonly SoundNode[]): Membership {
   const present = withdrawUnstarted(pass, forgetErased(pass, before));
   const { waiting, remarks, ...repaired } = decideRepair(pass, present);
   if (waiting) return { ...repaired, waiting };
-  return { ...decideNumberAndPlace(pass, present), remarks };
+  const membership = decideNumberAndPlace(pass, present);
+  const leaving = leaveFullDisk(pass, membership);
+  return { ...membership, remarks: leaving ? [...remarks, leaving] : remarks };
 }
 
 function decideNumberAndPlace(pass: Pass, nodes: readonly SoundNode[]): Membership {

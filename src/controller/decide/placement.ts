@@ -98,8 +98,9 @@ export function inPool(id: CellId, registration: CellRegistration, pool: Instanc
 export const zoneOf = (cell: CellView | undefined): string | undefined =>
   cell?.registration?.ok ? cell.registration.value.zone : undefined;
 
-const isFilling = (cell: CellView): boolean =>
-  cell.registration?.ok === true && cell.registration.value.disk !== undefined;
+/** Whether the disk that the cell's nodes live on is nearly full. */
+export const isFilling = (cell: CellView | undefined): boolean =>
+  cell?.registration?.ok === true && cell.registration.value.disk !== undefined;
 
 function comparator(held: readonly CellView[]): (one: CellView, other: CellView) => number {
   const used = new Set(held.map((cell) => cell.id));
