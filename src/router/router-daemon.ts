@@ -8,6 +8,7 @@ import type { Logger } from '../engine/logger.ts';
 import { Manager } from '../engine/manager.ts';
 import { EngineMetrics, type Registry } from '../engine/metrics.ts';
 import { Registration } from '../engine/registration.ts';
+import { StoreGuard } from '../engine/store-guard.ts';
 import type { RouterId } from '../schema/ids.ts';
 import type { PortRange, RouterRegistration } from '../schema/routing.ts';
 import type { Store } from '../store/store.ts';
@@ -20,7 +21,6 @@ import { RouteApplier } from './route-applier.ts';
 import { RouteReporter } from './route-reporter.ts';
 import { RouterMetrics } from './router-metrics.ts';
 import { RoutingView } from './routing-view.ts';
-import { StoreGuard } from './store-guard.ts';
 
 export interface RouterOptions {
   readonly store: Store;
@@ -67,7 +67,8 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   });
   const events = new EventRecorder({ store, source: `router/${router}`, clock, logger });
   const reporter = new RouteReporter({ view, logger, events });
-  const guard = new StoreGuard({ store, path: join(dataDir, 'store.json'), logger });
+  const file = join(dataDir, 'store.json');
+  const guard = new StoreGuard({ store, file, meanwhile: 'routes stay as they are', logger });
   const registration = new Registration({ store, clock, logger });
   const publisher = new RegistrationPublisher({ store, registration, router, clock });
   const metrics = new RouterMetrics(registry, {
