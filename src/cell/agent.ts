@@ -3,6 +3,7 @@ import type { EventRecorder } from '../engine/event-recorder.ts';
 import { Informer } from '../engine/informer.ts';
 import type { Logger } from '../engine/logger.ts';
 import type { EngineMetrics } from '../engine/metrics.ts';
+import type { StoreGuard } from '../engine/store-guard.ts';
 import { type Assignment, cellAssignmentsPrefix, parseAssignment, parseAssignmentKey } from '../schema/assignment.ts';
 import type { CellId, NodeId } from '../schema/ids.ts';
 import { bad, type Parsed } from '../schema/parsed.ts';
@@ -13,7 +14,6 @@ import { NodeConverger } from './converge-node.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { NodeReports } from './node-reports.ts';
 import type { Runtime } from './runtime/runtime.ts';
-import type { StoreGuard } from './store-guard.ts';
 
 /** What an agent needs. */
 export interface CellAgentOptions {
@@ -121,9 +121,9 @@ export class CellAgent {
     const { guard, clock, logger } = this.#options;
     for (;;) {
       try {
-        return await guard.check(signal);
+        await guard.check(signal);
+        return;
       } catch (error) {
-        if (guard.problem) return;
         signal.throwIfAborted();
         logger.warn({ err: error }, 'store not identified');
         await clock.sleep(retryMs, signal);

@@ -4,6 +4,7 @@ import { HttpServer } from '../engine/http-server.ts';
 import type { Logger } from '../engine/logger.ts';
 import { Manager } from '../engine/manager.ts';
 import { EngineMetrics, type Registry } from '../engine/metrics.ts';
+import { StoreGuard } from '../engine/store-guard.ts';
 import type { CellRegistration } from '../schema/cell.ts';
 import type { CellId } from '../schema/ids.ts';
 import type { Store } from '../store/store.ts';
@@ -13,7 +14,6 @@ import { CellMetrics } from './cell-metrics.ts';
 import { keepRegistered } from './cell-registration.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { Runtime } from './runtime/runtime.ts';
-import { StoreGuard } from './store-guard.ts';
 
 /** One cell of the herd. */
 export interface CellOptions {
@@ -53,7 +53,8 @@ export async function runCell(options: CellOptions, signal: AbortSignal): Promis
   const { cell, store, clock, runtime, registry, dataDir } = options;
   const logger = options.logger.child({ cell });
   await runtime.adopt();
-  const guard = new StoreGuard(store, dataDir && join(dataDir, 'store.json'), logger);
+  const file = dataDir && join(dataDir, 'store.json');
+  const guard = new StoreGuard({ store, file, meanwhile: 'nothing is changed here', logger });
   const events = new EventRecorder({ store, source: `cell/${cell}`, clock, logger });
   const commit = options.commit ?? new GroupCommit(store);
   const engineMetrics = new EngineMetrics(registry);
@@ -72,10 +73,8 @@ export async function runCell(options: CellOptions, signal: AbortSignal): Promis
   const describe = () => describeCell(options, http?.url, guard.problem ?? runtime.problem);
   const look = async (now: AbortSignal) => {
     const wasStrange = guard.problem !== undefined;
-    await guard.check(now).catch((error: unknown) => {
-      if (guard.problem === undefined) throw error;
-    });
-    if (wasStrange && guard.problem === undefined) agent.lookAtAll();
+    const isKnown = await guard.check(now);
+    if (wasStrange && isKnown) agent.lookAtAll();
   };
 
   // Nodes are supervised, and the store is told of them, until the last of them was dealt with.

@@ -2,6 +2,7 @@ import type { Result } from '../engine/controller.ts';
 import type { EventRecorder } from '../engine/event-recorder.ts';
 import type { Entry, Informer } from '../engine/informer.ts';
 import type { Logger } from '../engine/logger.ts';
+import type { StoreGuard } from '../engine/store-guard.ts';
 import { type Assignment, assignmentKey } from '../schema/assignment.ts';
 import { parseCredentials } from '../schema/credentials.ts';
 import type { CellId, NodeId } from '../schema/ids.ts';
@@ -17,7 +18,6 @@ import { releaseLeaderKey } from './proved-release.ts';
 import { isHere, observedNode } from './report.ts';
 import type { NodeSight, Runtime } from './runtime/runtime.ts';
 import { startNode } from './start-node.ts';
-import type { StoreGuard } from './store-guard.ts';
 import { UnfinishedBootstrap } from './unfinished-bootstrap.ts';
 
 /** What is needed to make a node what it should be. */
@@ -254,7 +254,7 @@ export class NodeConverger {
   /** Asks the store itself whether the order that stops or removes the node stands; if not, the cache catches up. */
   async #stillStands(node: NodeId, given: Given, signal: AbortSignal): Promise<boolean> {
     const { cell, store, guard, assignments } = this.#options;
-    await guard.check(signal);
+    if (!(await guard.check(signal))) return false;
     const { kv, revision } = await store.get(assignmentKey(cell, node), { signal });
     if (kv?.modRevision === given?.modRevision) return true;
     await assignments.catchUp(revision, signal);

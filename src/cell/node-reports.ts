@@ -1,3 +1,4 @@
+import { keyOf } from '../engine/cache.ts';
 import { Informer } from '../engine/informer.ts';
 import type { InformerMetrics } from '../engine/informer-metrics.ts';
 import type { Logger } from '../engine/logger.ts';
@@ -134,7 +135,7 @@ export class NodeReports {
     const range = prefixRange(prefix);
     const informer = new Informer({ name, store, range, parse: (kv) => kv.value, clock, logger, metrics });
     informer.onChange((change) => {
-      const node = nodeOf(change.type === 'put' ? change.entry.key : change.old.key);
+      const node = nodeOf(keyOf(change));
       if (node) onChange(node);
     });
     return informer;

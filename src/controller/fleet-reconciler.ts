@@ -1,3 +1,4 @@
+import { keyOf } from '../engine/cache.ts';
 import type { ReconcileContext, Result } from '../engine/controller.ts';
 import type { EventRecorder } from '../engine/event-recorder.ts';
 import type { Change } from '../engine/informer.ts';
@@ -13,7 +14,7 @@ import { commit } from './commit.ts';
 import { illness } from './decide/cell-health.ts';
 import { decideFleet, type FleetCell, type FleetView } from './decide/fleet.ts';
 import type { CellFact } from './view/facts-of-keys.ts';
-import { type Herd, keyOf } from './view/herd.ts';
+import type { Herd } from './view/herd.ts';
 import type { Informers } from './view/informers.ts';
 import type { CellView } from './view/instance-view.ts';
 

@@ -20,6 +20,9 @@ export type Change<T> =
     }
   | { readonly type: 'delete'; readonly old: Entry<T> };
 
+/** The key that a change is about. */
+export const keyOf = <T>(change: Change<T>): string => (change.type === 'put' ? change.entry.key : change.old.key);
+
 export interface CacheOptions<T> {
   readonly parse: (kv: KeyValue) => T;
   readonly onHandlerError: (error: unknown) => void;

@@ -6,6 +6,7 @@ import { Informer } from '../engine/informer.ts';
 import type { Logger } from '../engine/logger.ts';
 import { Manager } from '../engine/manager.ts';
 import { EngineMetrics, type Registry } from '../engine/metrics.ts';
+import { StoreGuard } from '../engine/store-guard.ts';
 import type { RouterId } from '../schema/ids.ts';
 import type { PortRange, RouterRegistration as RouterDocument } from '../schema/routing.ts';
 import type { Store } from '../store/store.ts';
@@ -18,7 +19,6 @@ import { RouteReporter } from './route-reporter.ts';
 import { RouterMetrics } from './router-metrics.ts';
 import { RouterRegistration } from './router-registration.ts';
 import { RoutingView } from './routing-view.ts';
-import { StoreGuard } from './store-guard.ts';
 
 export interface RouterOptions {
   readonly store: Store;
@@ -67,7 +67,8 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   });
   const events = new EventRecorder({ store, source: `router/${router}`, clock, logger });
   const reporter = new RouteReporter({ view, logger, events });
-  const guard = new StoreGuard({ store, path: join(dataDir, 'store.json'), logger });
+  const file = join(dataDir, 'store.json');
+  const guard = new StoreGuard({ store, file, meanwhile: 'routes stay as they are', logger });
   const registration = new RouterRegistration({ store, clock, logger, router });
   const metrics = new RouterMetrics(registry, {
     routes: () => view.countStates(),

@@ -1,8 +1,10 @@
 /**
  * Hollow cells for the scale bench, all in this process: `hollow-herd.js ETCD CELLS [PORTS]`. With PORTS there is a
  * hollow router too: it has no HAProxy, and confirms every revision as soon as it has seen it. Members are those of
- * databases that nobody uses yet, which write nothing again; with SIGUSR2 they become busy, and heartbeat from then on.
+ * databases that nobody uses yet, which write nothing again; with SIGUSR2 they become busy, and heartbeat until the next.
+ * SIGHUP takes the first cell away: its agent and all its nodes are gone, as with the machine.
  */
+import { setMaxListeners } from 'node:events';
 import { runCell } from '../../src/cell/cell-daemon.ts';
 import { SimulatedHerd } from '../../src/cell/runtime/simulated/simulated-herd.ts';
 import { SimulatedRuntime } from '../../src/cell/runtime/simulated.ts';
@@ -19,10 +21,11 @@ const logger = createLogger({ level: 'warn', format: 'json', destination: proces
 const stopping = new AbortController();
 process.once('SIGTERM', () => stopping.abort());
 const { signal } = stopping;
+setMaxListeners(0, signal);
 
 let walBytesPerSecond = 0;
-process.once('SIGUSR2', () => {
-  walBytesPerSecond = 1000;
+process.on('SIGUSR2', () => {
+  walBytesPerSecond = walBytesPerSecond === 0 ? 1000 : 0;
 });
 const herd = new SimulatedHerd({
   store,
@@ -48,11 +51,21 @@ for (let i = 1; i <= Number(cells); i++) {
     runtime: new SimulatedRuntime(herd, address),
     commit: herd.commit,
   };
-  running.push(runCell({ ...cell, store, clock, logger, registry: new Registry() }, signal));
+  const here = new AbortController();
+  signal.addEventListener('abort', () => here.abort());
+  const ended = runCell({ ...cell, store, clock, logger, registry: new Registry() }, here.signal);
+  running.push(ended);
+  if (i === 1) process.once('SIGHUP', () => void lose(cell.runtime, here, ended));
 }
 if (ports) running.push(runHollowRouter());
 await Promise.all(running);
 await store.close();
+
+async function lose(runtime: SimulatedRuntime, agent: AbortController, agentEnded: Promise<void>): Promise<void> {
+  agent.abort();
+  await agentEnded;
+  for (const node of runtime.nodes()) runtime.crash(node);
+}
 
 async function runHollowRouter(): Promise<void> {
   const router = 'hollow' as RouterId;

@@ -10,7 +10,7 @@ const timeoutMs = 2000;
 export function askForRestart(address: string, { username, password }: Account): Promise<void> {
   const body = JSON.stringify({ restart_pending: true });
   const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
-  const options = { method: 'POST', agent: false, auth: `${username}:${password}`, headers };
+  const options = { method: 'POST', agent: false, timeout: timeoutMs, auth: `${username}:${password}`, headers };
   return new Promise((resolve, reject) => {
     const asked = request(`http://${address}/restart`, options, (response) => {
       const { statusCode = 0 } = response.resume();
@@ -18,7 +18,7 @@ export function askForRestart(address: string, { username, password }: Account):
       if (statusCode < 400 || statusCode === 503) resolve();
       else reject(new Error(`Patroni at ${address} refuses a restart with status ${statusCode}`));
     });
-    asked.setTimeout(timeoutMs, () => asked.destroy());
+    asked.on('timeout', () => asked.destroy());
     asked.on('close', () => resolve());
     asked.on('error', (cause: NodeJS.ErrnoException) => {
       if (cause.code === 'ECONNREFUSED') reject(new Error(`Patroni at ${address} does not answer`, { cause }));

@@ -1,3 +1,4 @@
+import { keyOf } from '../../engine/cache.ts';
 import type { Change } from '../../engine/informer.ts';
 import { Histogram, type Registry } from '../../engine/metrics.ts';
 import { instanceOfDesiredStateKey } from '../../schema/desired-state.ts';
@@ -5,7 +6,7 @@ import type { InstanceId } from '../../schema/ids.ts';
 import { parseScopeKey } from '../../schema/patroni.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { InstanceFact, ScopeFact } from '../view/facts-of-keys.ts';
-import { type Herd, keyOf } from '../view/herd.ts';
+import type { Herd } from '../view/herd.ts';
 import type { Informers } from '../view/informers.ts';
 
 /** What the timings are taken from. */

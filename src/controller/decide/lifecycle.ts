@@ -46,9 +46,11 @@ function decideNumberAndPlace(pass: Pass, nodes: readonly SoundNode[]): Membersh
   const running = nodes.filter((node) => node.desired === 'running');
   const wanted = pass.spec.node_count;
   const missing = wanted - running.length;
-  if (missing < 0) return removeWorst(pass, nodes);
-
   const moving = running.filter((node) => moves(pass, node));
+  if (missing < 0) {
+    const waiting = waitingForReplacement(pass, running, moving);
+    return waiting ? { nodes, waiting } : removeWorst(pass, nodes);
+  }
   const first = missing === 0 && moving.length > 0 ? beginMove(pass, running, moving) : undefined;
   if (first?.waiting) return { nodes, waiting: first.waiting };
   const placed = placeNodes(pass, nodes, first ? 1 : missing);
@@ -61,11 +63,23 @@ function decideNumberAndPlace(pass: Pass, nodes: readonly SoundNode[]): Membersh
   }
   if (first) {
     pass.draft.moves += first.cost;
-    const message = `${describeMoves(pass, moving)}: a replacement was placed on ${placed.nodes[0]?.cell}`;
-    return { nodes: after, waiting: { reason: 'Moving', message } };
+    return { nodes: after, waiting: waitingForReplacement(pass, [...running, ...placed.nodes], moving) };
   }
   const progress = decideRollout(pass, after);
   return { nodes: after, waiting: waitingForCell(pass.view, nodes), progress };
+}
+
+/** What to say while no agent has begun to start the node that replaces one that is to be elsewhere. */
+function waitingForReplacement(
+  pass: Pass,
+  running: readonly SoundNode[],
+  moving: readonly SoundNode[],
+): Membership['waiting'] {
+  if (moving.length === 0) return undefined;
+  const replacement = running.find((node) => !node.observed && !moving.includes(node));
+  if (!replacement) return undefined;
+  const message = `${describeMoves(pass, moving)}: a replacement was placed on ${replacement.cell}`;
+  return { reason: 'Moving', message };
 }
 
 const byId = (one: SoundNode, other: SoundNode): number => (one.id < other.id ? -1 : 1);

@@ -29,11 +29,13 @@ export function forgetErased(pass: Pass, nodes: readonly SoundNode[]): SoundNode
 export function withdrawUnstarted(pass: Pass, nodes: readonly SoundNode[]): SoundNode[] {
   const running = nodes.filter((node) => node.desired === 'running');
   const unstarted = running.filter((node) => node.assignment && !node.observed);
-  let surplus = running.length - pass.spec.node_count;
+  // Whoever replaces a node that is to be elsewhere is one too many until that one has gone, and wanted all the same.
+  let surplus = running.filter((node) => !moves(pass, node)).length - pass.spec.node_count;
   const withdrawn = new Set<SoundNode>();
   for (const node of byWorstPlace(pass, running, unstarted)) {
-    if (surplus <= 0 && !moves(pass, node)) continue;
-    surplus -= 1;
+    const isMisplaced = moves(pass, node);
+    if (surplus <= 0 && !isMisplaced) continue;
+    if (!isMisplaced) surplus -= 1;
     withdrawn.add(node);
     removeKeys(pass, node);
     pass.draft.event(

@@ -1,3 +1,4 @@
+import { keyOf } from '../../engine/cache.ts';
 import type { Change, Entry } from '../../engine/informer.ts';
 import { parseBindingKey } from '../../schema/binding.ts';
 import { type CellRegistration, registeredPrefix } from '../../schema/cell.ts';
@@ -6,7 +7,7 @@ import { parseObservedKey } from '../../schema/observed-node.ts';
 import type { Parsed } from '../../schema/parsed.ts';
 import { decideBindings, type NodeBindings } from '../decide/registrar.ts';
 import type { CellFact } from './facts-of-keys.ts';
-import { type Herd, keyOf } from './herd.ts';
+import type { Herd } from './herd.ts';
 import type { Informers } from './informers.ts';
 
 /** The registrar keys of every node, and which change calls for a look at them. */

@@ -1,3 +1,4 @@
+import { keyOf } from '../../engine/cache.ts';
 import type { Change, Entry } from '../../engine/informer.ts';
 import { assignmentsPrefix, parseAssignmentKey } from '../../schema/assignment.ts';
 import { maintenancePrefix, registeredPrefix } from '../../schema/cell.ts';
@@ -10,7 +11,7 @@ import { parseQuarantine } from '../../schema/quarantine.ts';
 import { allocationPrefix, nextPortKey, portsPrefix } from '../../schema/routing.ts';
 import { illness } from '../decide/cell-health.ts';
 import type { CellFact, InstanceFact, RoutingFact, ScopeFact } from './facts-of-keys.ts';
-import { type Herd, keyOf } from './herd.ts';
+import type { Herd } from './herd.ts';
 import type { Informers } from './informers.ts';
 import type { Waits } from './waits.ts';
 

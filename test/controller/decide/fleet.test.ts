@@ -250,13 +250,32 @@ describe('decide() for a lost cell', () => {
       new RegExp(`on lost cell ${cell}: a replacement was placed on n\\d$`),
     );
     expect(world.condition('f1', 'Degraded')?.reason).to.equal('CellLost');
+    const placed = assigned();
+    expect(world.pass('f1').ops, 'until an agent begins to start the replacement').to.deep.equal([]);
+    expect(assigned()).to.deep.equal(placed);
+    for (const name of simulation.cells()) simulation.stepCell(name);
     world.pass('f1');
-    expect(assigned(), 'before the replacement streams').to.have.length(4);
+    expect(assigned(), 'before the replacement streams').to.have.length(4).and.include(cell);
     simulation.settle(['f1']);
     expect(assigned()).to.have.length(3).and.not.include(cell);
     expect(world.condition('f1', 'Ready')?.status).to.equal('True');
     expect(world.condition('f1', 'Degraded')).to.equal(undefined);
     expect(world.keys(`/cells/observed/${cell}/`), 'what it may still hold').to.have.length(1);
+  });
+
+  it('drops the lost node no more when its cell comes back at that moment', () => {
+    const { simulation, world, cell } = lost({ 'node-count': 2 });
+    let decision = world.decide('f1');
+    const drops = () => decision.events.some(({ reason }) => reason === 'NodeLost');
+    for (let round = 0; !drops(); round++) {
+      if (round === 50) throw new Error('the lost node stays');
+      world.commit(decision);
+      simulation.stepAll(['f1']);
+      decision = world.decide('f1');
+    }
+    world.put(`/cells/health/${cell}`, { health: 'Registered', since: '', zone: 'z1' });
+    expect(world.commit(decision)).to.equal(false);
+    expect(cellsOf(world)).to.include(cell);
   });
 
   it('leaves a node alone that Patroni hears of again, although its cell was found to be lost', () => {

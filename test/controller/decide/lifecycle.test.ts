@@ -43,6 +43,33 @@ describe('decide(), scaling up', () => {
     expect(world.condition('f1', 'Placed')?.reason).to.equal('NoRoom');
   });
 
+  it('never overwrites credentials that somebody wrote at the same moment', () => {
+    const { world } = herdOfFive();
+    world.apply('f1', standard());
+    const decision = world.decide('f1');
+    world.put('/serviceinstances/f1/credentials', 'theirs');
+    expect(world.commit(decision)).to.equal(false);
+    expect(world.text('/serviceinstances/f1/credentials')).to.equal('theirs');
+  });
+
+  it('lets the replacement of a node outside the pool wait for its agent, and places no other', () => {
+    const simulation = herdWithF1({ 'node-count': 2 });
+    const { world } = simulation;
+    const stays = world.state('f1').nodes[0]?.backend_id as string;
+    const free = ['n1', 'n2', 'n3', 'n4', 'n5'].filter((cell) =>
+      world.state('f1').nodes.every((node) => node.backend_id !== cell),
+    );
+    world.apply('f1', standard({ 'node-count': 2, cells: [stays, ...free] }));
+    world.pass('f1');
+    const before = nodes(simulation);
+    expect(before).to.have.length(3);
+    expect(world.pass('f1').ops).to.deep.equal([]);
+    expect(nodes(simulation)).to.deep.equal(before);
+    world.apply('f1', standard({ 'node-count': 1, cells: [stays, ...free] }));
+    world.pass('f1');
+    expect(nodes(simulation), 'it is not wanted any more').to.have.length(1);
+  });
+
   it('does not place twice when two passes start from the same view', () => {
     const simulation = herdOfFive();
     simulation.world.apply('f1', standard());

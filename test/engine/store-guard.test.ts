@@ -2,8 +2,8 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { StoreGuard } from '../../src/cell/store-guard.ts';
 import { createLogger } from '../../src/engine/logger.ts';
+import { StoreGuard } from '../../src/engine/store-guard.ts';
 import type { Store } from '../../src/store/store.ts';
 
 const logger = createLogger({ level: 'silent', format: 'json', destination: { write: () => {} } });
@@ -24,13 +24,14 @@ describe('StoreGuard', () => {
   afterEach(() => rm(directory, { recursive: true }));
 
   const guard = (at: string | undefined = file) =>
-    new StoreGuard(
-      { identity: async () => identity, get: async () => ({ kv: restoration }) } as unknown as Store,
-      at,
+    new StoreGuard({
+      store: { identity: async () => identity, get: async () => ({ kv: restoration }) } as unknown as Store,
+      file: at,
+      meanwhile: 'nothing is changed here',
       logger,
-    );
+    });
   const problemOf = async (asked: StoreGuard) => {
-    await asked.check(signal).catch(() => {});
+    expect(await asked.check(signal)).to.equal(asked.problem === undefined);
     return asked.problem;
   };
 

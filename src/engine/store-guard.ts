@@ -1,11 +1,15 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
-import type { Logger } from '../engine/logger.ts';
 import { parseRestoration, type Restoration, restorationKey } from '../schema/restoration.ts';
 import type { Store } from '../store/store.ts';
+import type { Logger } from './logger.ts';
 
-/** The store is not the one that this agent knows. */
-export class StrangeStoreError extends Error {
-  readonly code = 'strange-store';
+export interface StoreGuardOptions {
+  readonly store: Pick<Store, 'identity' | 'get'>;
+  /** Where it is remembered which store is followed; without one, only for as long as the process lives. */
+  readonly file: string | undefined;
+  /** What becomes of what this daemon looks after while the store is not followed, for people. */
+  readonly meanwhile: string;
+  readonly logger: Logger;
 }
 
 interface Memory {
@@ -19,35 +23,31 @@ interface Memory {
 }
 
 /**
- * Remembers across restarts which store orders come from and how far it was. To an agent that is shown another store, or
- * its own as it was last week, everything it runs looks like an orphan: then it must not act at all. The way out is a
- * restoration: a store that says that it was put back from a snapshot of the known one is followed.
+ * Remembers across restarts which store orders come from and how far it was. To a daemon that is shown another store, or
+ * its own as it was last week, everything it looks after seems to be deleted: nodes would be stopped and sessions cut.
+ * Then it must not act at all. The way out is a restoration: a store that says that it was put back from a snapshot of
+ * the known one is followed.
  */
 export class StoreGuard {
-  readonly #store: Store;
-  readonly #file: string | undefined;
-  readonly #logger: Logger;
+  readonly #options: StoreGuardOptions;
   #memory: Memory | undefined;
   #isLoaded = false;
 
-  /** Without a file it remembers only as long as it lives. */
-  constructor(store: Store, file: string | undefined, logger: Logger) {
-    this.#store = store;
-    this.#file = file;
-    this.#logger = logger;
+  constructor(options: StoreGuardOptions) {
+    this.#options = options;
   }
 
-  /** Why the agent does nothing, as a sentence; undefined while the store is the one it knows. */
+  /** Why the store is not followed, as a sentence; undefined while it is the known one. */
   get problem(): string | undefined {
     return this.#memory?.problem;
   }
 
-  /** Asks the store who it is; rejects with `StrangeStoreError` when it must not be obeyed. */
-  async check(signal: AbortSignal): Promise<void> {
+  /** Asks the store who it is; resolves with whether it is to be followed, and rejects when it does not answer. */
+  async check(signal?: AbortSignal): Promise<boolean> {
     if (!this.#isLoaded) await this.#load();
     if (!this.problem) await this.#compare(signal);
     if (this.problem) await this.#followRestoration(signal);
-    if (this.problem) throw new StrangeStoreError(this.problem);
+    return this.problem === undefined;
   }
 
   /**
@@ -58,55 +58,58 @@ export class StoreGuard {
     return (await this.#restoration(signal))?.finished === false;
   }
 
-  async #followRestoration(signal: AbortSignal): Promise<void> {
+  async #followRestoration(signal: AbortSignal | undefined): Promise<void> {
+    const { store, logger } = this.#options;
     const known = this.#memory;
     const restoration = await this.#restoration(signal);
     if (!known || restoration?.replaces !== known.clusterId || restoration.id === known.restoration) return;
-    const { clusterId, revision } = await this.#store.identity({ signal });
+    const { clusterId, revision } = await store.identity({ ...(signal && { signal }) });
     this.#memory = { clusterId, revision: revision.toString(), restoration: restoration.id };
-    this.#logger.warn({ clusterId, restoration: restoration.id }, 'store was restored from a snapshot and is followed');
+    logger.warn({ clusterId, restoration: restoration.id }, 'store was restored from a snapshot and is followed');
     await this.#save();
   }
 
-  async #restoration(signal: AbortSignal): Promise<Restoration | undefined> {
-    const { kv } = await this.#store.get(restorationKey, { signal });
+  async #restoration(signal: AbortSignal | undefined): Promise<Restoration | undefined> {
+    const { kv } = await this.#options.store.get(restorationKey, { ...(signal && { signal }) });
     const restoration = kv && parseRestoration(kv.value);
     return restoration?.ok ? restoration.value : undefined;
   }
 
-  async #compare(signal: AbortSignal): Promise<void> {
-    const { clusterId, revision } = await this.#store.identity({ signal });
+  async #compare(signal: AbortSignal | undefined): Promise<void> {
+    const { store, file, meanwhile, logger } = this.#options;
+    const { clusterId, revision } = await store.identity({ ...(signal && { signal }) });
     const known = this.#memory;
     const difference = known && differenceTo(known, clusterId, revision);
     const isNews = !known || difference !== undefined || revision > BigInt(known.revision);
     if (!isNews) return;
-    const wayOut = this.#file ? `; if it is right, stop this agent, remove ${this.#file} and start it again` : '';
+    const wayOut = file ? `; if it is right, stop this daemon, remove ${file} and start it again` : '';
     this.#memory = difference
-      ? { ...known, problem: `${difference}: nothing is changed here${wayOut}` }
+      ? { ...known, problem: `${difference}: ${meanwhile}${wayOut}` }
       : { ...known, clusterId, revision: revision.toString() };
-    if (difference) this.#logger.error({ clusterId, revision: `${revision}` }, 'store is not the one known here');
+    if (difference) logger.error({ clusterId, revision: `${revision}` }, 'store is not the one known here');
     await this.#save();
   }
 
   async #load(): Promise<void> {
+    const { file, logger } = this.#options;
     try {
-      if (this.#file) this.#memory = JSON.parse(await readFile(this.#file, 'utf8')) as Memory;
+      if (file) this.#memory = JSON.parse(await readFile(file, 'utf8')) as Memory;
     } catch (error) {
       // A first start, or a file that was cut off: then there is nothing to hold against the store.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-        this.#logger.warn({ err: error }, 'store memory unreadable');
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') logger.warn({ err: error }, 'store memory unreadable');
     }
     this.#isLoaded = true;
   }
 
   async #save(): Promise<void> {
-    if (!this.#file) return;
+    const { file, logger } = this.#options;
+    if (!file) return;
     try {
-      await writeFile(`${this.#file}.new`, JSON.stringify(this.#memory), { mode: 0o600 });
-      await rename(`${this.#file}.new`, this.#file);
+      await writeFile(`${file}.new`, JSON.stringify(this.#memory), { mode: 0o600 });
+      await rename(`${file}.new`, file);
     } catch (error) {
       // The disk may be full; what is remembered in this process still holds.
-      this.#logger.debug({ err: error }, 'store memory cannot be written');
+      logger.debug({ err: error }, 'store memory cannot be written');
     }
   }
 }
