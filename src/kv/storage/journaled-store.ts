@@ -11,7 +11,7 @@ import type { Entry, SortedRangeOptions, SortedStore, Write } from './sorted-sto
 /** Large enough that what is written again and again goes beneath once; small enough to be read in no time. */
 const defaultSegmentBytes = 4 << 20;
 // What goes beneath at once: so much that syncs are few, so little that nobody notices the time that it takes.
-const foldRows = 4000;
+const foldRows = 2000;
 const foldBytes = 2 << 20;
 /** What a cell takes beside its bytes, in the store beneath. */
 const rowOverheadBytes = 16;
