@@ -81,7 +81,7 @@ fi
 # Debian enables the services of new packages for the next boot.
 installed >"$work/after"
 for package in $(comm -13 "$work/before" "$work/after"); do
-  for unit in $(dpkg-query --listfiles "$package" | sed -n 's#^.*/systemd/system/\([^/@]*\.\(service\|socket\)\)$#\1#p'); do
+  for unit in $(dpkg-query --listfiles "$package" | sed -n 's#^.*/systemd/system/\([^/@]*\.\(service\|socket\|timer\)\)$#\1#p'); do
     if command -v systemctl >/dev/null; then
       systemctl --quiet disable "$unit" >/dev/null 2>&1 || true
     elif [ -e "/etc/init.d/${unit%.service}" ]; then
