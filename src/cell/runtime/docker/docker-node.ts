@@ -248,7 +248,7 @@ export class DockerNode {
   }
 
   restartPending(admin: Account): Promise<void> {
-    return askForRestart(this.#reachable(this.#record.ports).patroni, admin);
+    return askForRestart(this.#reachable(this.#record.ports).patroni, admin, this.#around.clock);
   }
 
   async complete(): Promise<void> {

@@ -185,7 +185,7 @@ export class ProcessNode {
   }
 
   restartPending(admin: Account): Promise<void> {
-    return askForRestart(this.#reachable(this.#record.ports).patroni, admin);
+    return askForRestart(this.#reachable(this.#record.ports).patroni, admin, this.#around.clock);
   }
 
   async complete(): Promise<void> {
