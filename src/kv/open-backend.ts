@@ -8,6 +8,7 @@ import { GroupCommit } from './mvcc/group-commit.ts';
 import { MvccBackend } from './mvcc/mvcc-backend.ts';
 import { Quota } from './mvcc/quota.ts';
 import { readSnapshot } from './mvcc/snapshot.ts';
+import type { StorageEngine } from './storage/engine.ts';
 import { type EngineName, type EngineOptions, engines } from './storage/engines.ts';
 import { WatchHub } from './watch/watch-hub.ts';
 
@@ -20,6 +21,7 @@ export interface BackendOptions {
   readonly directory?: string;
   /** Of the database, of engines that have one. */
   readonly url?: string;
+  readonly clusterFile?: string;
   readonly clock: Clock;
   readonly quotaBytes?: number;
   /** Called when a write was refused because the quota is used up: the moment to raise the NOSPACE alarm. */
@@ -33,9 +35,13 @@ export interface BackendOptions {
 
 /** Opens a store, and makes it if there is none. `run` of what it returns does the work that nobody asks for. */
 export async function openBackend(options: BackendOptions): Promise<Backend> {
+  return backendOn(await openEngine(options), options);
+}
+
+/** The same on an engine that is open. */
+export async function backendOn(engine: StorageEngine, options: Omit<BackendOptions, 'engine'>): Promise<Backend> {
   const { clock, quotaBytes = defaultQuotaBytes, autoCompaction = { mode: 'off' } } = options;
   const onFailure = options.onFailure ?? (() => {});
-  const engine = await openEngine(options);
   const hub = new WatchHub(engine, clock, onFailure);
   const commits = new GroupCommit(engine, (batch) => hub.publish(batch));
   engine.shared?.onAdvance((revision) => hub.pull(revision));

@@ -12,6 +12,7 @@ export interface EngineChoice {
   readonly engine: EngineName;
   readonly dataDir?: string;
   readonly postgresFile?: string;
+  readonly clusterFile?: string;
 }
 
 /** `pgherd kv` as it was called. */
@@ -37,11 +38,16 @@ export const engineOptions = (): readonly Option[] => [
   new Option('--postgres-file <file>', 'file with the URI of the database; or PGHERD_POSTGRES_URI').env(
     'PGHERD_POSTGRES_FILE',
   ),
+  new Option('--cluster-file <file>', 'how FoundationDB is found; default: its own').env('PGHERD_KV_CLUSTER_FILE'),
 ];
 
-/** URIs hold passwords: they come from the environment or from a file, where nobody else sees them. */
-export function databaseOf({ engine, postgresFile }: EngineChoice, env: World['env']): { readonly url?: string } {
-  if ((engine as string) !== 'postgres') return {};
+/** Where the database is, of engines that have one. URIs hold passwords: they come from the environment or from a file, where nobody else sees them. */
+export function databaseOf(
+  { engine, postgresFile, clusterFile }: EngineChoice,
+  env: World['env'],
+): { readonly url?: string; readonly clusterFile?: string } {
+  if (engine === 'foundationdb') return clusterFile === undefined ? {} : { clusterFile };
+  if (engine !== 'postgres') return {};
   const url = (
     postgresFile === undefined ? env['PGHERD_POSTGRES_URI'] : read('--postgres-file', postgresFile).toString()
   )?.trim();

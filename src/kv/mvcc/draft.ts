@@ -14,7 +14,7 @@ export class Draft implements View {
   readonly #events: Event[] = [];
   readonly #leases = new Map<bigint, LeaseRecord | undefined>();
   readonly #meta = new Map<string, Buffer | undefined>();
-  /** Bytes that the events carry. */
+  /** Bytes that are to be written, those that become history too. */
   #bytes = 0;
   #revision: bigint;
   #compactRevision: bigint;
@@ -77,7 +77,7 @@ export class Draft implements View {
     const kv = { key, createRevision, modRevision, version, value, lease };
     this.#newest.set(key.toString('latin1'), kv);
     this.#events.push({ type: 'PUT', kv, prevKv: previous });
-    this.#bytes += key.length + value.length;
+    this.#bytes += key.length + value.length + (previous ? previous.value.length : 0);
     return previous;
   }
 
@@ -87,7 +87,7 @@ export class Draft implements View {
     const kv = { key, createRevision: 0n, modRevision, version: 0n, value: noBytes, lease: 0n };
     this.#newest.set(key.toString('latin1'), undefined);
     this.#events.push({ type: 'DELETE', kv, prevKv: previous });
-    this.#bytes += key.length;
+    this.#bytes += key.length + previous.value.length;
   }
 
   putLease(lease: LeaseRecord): void {

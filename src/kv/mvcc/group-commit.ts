@@ -91,7 +91,7 @@ export class GroupCommit {
         answers.length = 0;
         const draft = new Draft(view);
         for (const waiting of group) {
-          if (draft.bytes > maxBatchBytes) break;
+          if (draft.bytes > (this.#engine.maxBatchBytes ?? maxBatchBytes)) break;
           answers.push(decide(waiting, draft));
         }
         batch = draft.batch;

@@ -94,6 +94,8 @@ export interface StorageEngine {
   readonly compactRevision: bigint;
   /** Longest key, in bytes, in which a zero byte counts twice. */
   readonly maxKeyBytes: number;
+  /** What one batch may write, in bytes; default: what is good for the others. */
+  readonly maxBatchBytes?: number;
   read<T>(needs: () => Needs, use: (view: View) => T): MaybePromise<T>;
   /** Lets `decide` see the newest state, and resolves when what it decided is durable. Throws what it throws. */
   write(needs: () => Needs, decide: (view: View) => Batch | undefined): Promise<void>;

@@ -6,6 +6,7 @@ import { readHistory } from './postgres/history.ts';
 import { Notices } from './postgres/notices.ts';
 import { createTables, tableNames } from './postgres/schema.ts';
 import { writeBatch } from './postgres/write-batch.ts';
+import { SharedProgress } from './shared-progress.ts';
 
 // An index entry takes a third of a page at most.
 const maxKeyBytes = 1967;
@@ -66,9 +67,7 @@ export async function openPostgresEngine({ url, clock }: EngineOptions): Promise
 class PostgresEngine implements StorageEngine {
   readonly maxKeyBytes = maxKeyBytes;
   readonly shared = {
-    onAdvance: (listener: (revision: bigint) => void) => {
-      this.#onAdvance = listener;
-    },
+    onAdvance: (listener: (revision: bigint) => void) => this.#progress.onAdvance(listener),
     onMeta: (listener: () => Promise<void>) => {
       this.#onMeta = listener;
     },
@@ -77,40 +76,27 @@ class PostgresEngine implements StorageEngine {
   };
   onClose: () => Promise<void> = async () => {};
   readonly #pool: Pool;
-  #onAdvance: (revision: bigint) => void = () => {};
   #onMeta: () => Promise<void> = async () => {};
   /** Of the meta that the listener has seen. */
   #digest: string | undefined;
-  #revision = 1n;
-  #compactRevision = -1n;
+  readonly #progress = new SharedProgress();
   #size = 0;
-  #isWriting = false;
-  /** What was heard of while we were writing. */
-  #seen = 0n;
 
   constructor(pool: Pool) {
     this.#pool = pool;
   }
 
   get revision(): bigint {
-    return this.#revision;
+    return this.#progress.revision;
   }
 
   get compactRevision(): bigint {
-    return this.#compactRevision;
+    return this.#progress.compactRevision;
   }
 
   /** Somebody has written up to a revision. */
-  observe(revision: bigint, compactRevision = this.#compactRevision): void {
-    if (compactRevision > this.#compactRevision) this.#compactRevision = compactRevision;
-    if (revision <= this.#revision) return;
-    // It may be our own write, whose answer is still on its way: then it is not to be read from history.
-    if (this.#isWriting) {
-      if (revision > this.#seen) this.#seen = revision;
-      return;
-    }
-    this.#revision = revision;
-    this.#onAdvance(revision);
+  observe(revision: bigint, compactRevision?: bigint): void {
+    this.#progress.observe(revision, compactRevision);
   }
 
   /** Reads how far the store is, how much it takes, and whether somebody has changed meta. */
@@ -134,29 +120,17 @@ class PostgresEngine implements StorageEngine {
     return use(view);
   }
 
-  async write(needs: () => Needs, decide: (view: View) => Batch | undefined): Promise<void> {
-    this.#isWriting = true;
-    try {
-      await this.#write(needs, decide);
-    } finally {
-      this.#isWriting = false;
-      if (this.#seen > this.#revision) setImmediate(() => this.observe(this.#seen));
-    }
-  }
-
-  async #write(needs: () => Needs, decide: (view: View) => Batch | undefined): Promise<void> {
-    const batch = await this.#transaction(async (client) => {
-      await client.query('SELECT FROM pgherd_kv_state FOR UPDATE');
-      const plan = new FetchPlan(needs());
-      const { rows } = await client.query<FetchedRow>(plan.text, plan.values);
-      const decided = decide(plan.view(rows));
-      if (decided) await writeBatch(client, decided);
-      return decided;
-    });
-    if (!batch) return;
-    // Without telling: who wrote it publishes it.
-    if (batch.revision > this.#revision) this.#revision = batch.revision;
-    if (batch.compactRevision > this.#compactRevision) this.#compactRevision = batch.compactRevision;
+  write(needs: () => Needs, decide: (view: View) => Batch | undefined): Promise<void> {
+    return this.#progress.during(() =>
+      this.#transaction(async (client) => {
+        await client.query('SELECT FROM pgherd_kv_state FOR UPDATE');
+        const plan = new FetchPlan(needs());
+        const { rows } = await client.query<FetchedRow>(plan.text, plan.values);
+        const batch = decide(plan.view(rows));
+        if (batch) await writeBatch(client, batch);
+        return batch;
+      }),
+    );
   }
 
   history(from: bigint, through: bigint, wanted: (key: Buffer) => Wanted): Promise<HistoryPage> {
