@@ -271,7 +271,7 @@ describe('JournaledStore', () => {
     for (let n = 0; n < 5; n += 1) await commit(store, put('a', `${n}`.padEnd(1000)));
     const gate = new AbortController();
     base.opening = once(gate.signal, 'abort');
-    await commit(store, put('a', 'in the next segment'));
+    await commit(store, put('a', 'in the next segment'.padEnd(1000)));
     const large = store.commit([put('a', 'newest'), put('b', 'x'.repeat(segmentBytes))]);
     gate.abort();
     await large;
