@@ -30,9 +30,15 @@ export interface RecordedWrite {
   readonly end: number;
 }
 
-export function encodeRecord(salt: number, sequence: number, writes: readonly Write[]): Buffer {
+/** How long a record will be. */
+export function recordBytes(writes: readonly Write[]): number {
   let length = headerBytes;
   for (const { key, value } of writes) length += 6 + key.length + (value ? value.length : 0);
+  return length;
+}
+
+export function encodeRecord(salt: number, sequence: number, writes: readonly Write[]): Buffer {
+  const length = recordBytes(writes);
   // On its own: what is kept of it must not keep what else Node would put into the same piece of memory.
   const record = Buffer.allocUnsafeSlow(length);
   let at = headerBytes;

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import type { Clock } from '../../time/clock.ts';
 import { DamagedStoreError } from './damaged-store-error.ts';
 import type { MaybePromise } from './engine.ts';
-import { aligned, encodeRecord, type FoundRecord, recordsIn } from './journal-record.ts';
+import { aligned, encodeRecord, type FoundRecord, recordBytes, recordsIn } from './journal-record.ts';
 import type { Write } from './sorted-store.ts';
 import { syncDirectory } from './sync-directory.ts';
 
@@ -112,14 +112,14 @@ export class Journal {
     return this.#resting.last;
   }
 
+  /** Whether a batch fits into a segment. */
+  takes(writes: readonly Write[]): boolean {
+    return recordBytes(writes) <= this.#shape.segmentBytes;
+  }
+
   /** The next batch as a record. */
   encode(writes: readonly Write[]): Buffer {
     return encodeRecord(this.#shape.salt, this.#sequence + 1, writes);
-  }
-
-  /** Whether it could be written if a segment were empty. */
-  takes({ length }: Buffer): boolean {
-    return length <= this.#shape.segmentBytes;
   }
 
   hasRoomFor({ length }: Buffer): boolean {

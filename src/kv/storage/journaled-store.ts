@@ -89,8 +89,8 @@ export class JournaledStore implements SortedStore {
     this.#arrived = undefined;
     // As long as nothing can be written beneath, the journal must not fill with what is going to be stuck in it.
     if (!journal || this.#foldFailed) return this.#prepare().then(() => this.commit(writes));
+    if (!journal.takes(writes)) return this.#commitBeneath(writes);
     const record = journal.encode(writes);
-    if (!journal.takes(record)) return this.#commitBeneath(writes);
     if (!journal.hasRoomFor(record)) return this.#turn(journal).then(() => this.commit(writes));
     this.#arrived = record;
     return journal.append(record);
@@ -107,18 +107,20 @@ export class JournaledStore implements SortedStore {
     return { total: total + this.#newerBytes, inUse: inUse + this.#newerBytes };
   }
 
-  settle(): Promise<void> {
-    return this.#fold();
+  /** Writes beneath all that is not there yet. */
+  async settle(): Promise<void> {
+    // The fold that is under way may have begun before the newest batches.
+    while (this.#mark && this.#journal && this.#mark.applied < this.#journal.sequence) await this.#fold();
   }
 
   async defragment(): Promise<void> {
-    await this.#fold();
+    await this.settle();
     await this.#base.defragment();
   }
 
   async close(): Promise<void> {
     // Where it cannot be written beneath, the journal has it.
-    await this.#fold().catch(() => {});
+    await this.settle().catch(() => {});
     this.#journal?.close();
     await this.#base.close();
   }
@@ -146,7 +148,7 @@ export class JournaledStore implements SortedStore {
 
   /** A batch that is larger than a segment needs no journal: to sync it is the least of the work. */
   async #commitBeneath(writes: readonly Write[]): Promise<void> {
-    await this.#fold();
+    await this.settle();
     await this.#base.commit(writes);
   }
 
@@ -158,7 +160,7 @@ export class JournaledStore implements SortedStore {
     });
   }
 
-  /** Writes beneath what is not there yet. */
+  /** Writes beneath what is not there when it begins. */
   #fold(): Promise<void> {
     this.#folding ??= this.#foldAll()
       .then(

@@ -11,6 +11,7 @@ import { FileReserve } from './file-reserve.ts';
 import { JournaledStore } from './journaled-store.ts';
 import { OrderedEngine } from './ordered-engine.ts';
 import { fileKey } from './rows.ts';
+import { Slab } from './slab.ts';
 import type { Entry, SortedRangeOptions, SortedStore, Write } from './sorted-store.ts';
 import { syncDirectory } from './sync-directory.ts';
 
@@ -180,32 +181,23 @@ class LmdbStore implements SortedStore {
 }
 
 function openDatabase(path: string): Database {
+  // The package's own copies of rows each come with an allocation, which takes longer than all else in reading a range.
+  const slab = new Slab();
   return open<Buffer, Buffer>({
     path,
     noSubdir: true,
-    encoder: { encode: (value: Buffer) => value, decode: (shared: Buffer) => copyOf(shared, 0, shared.length) },
+    encoder: { encode: (value: Buffer) => value, decode: (shared: Buffer) => slab.copy(shared, 0, shared.length) },
     keyEncoder: {
       writeKey(key: Buffer, target: Buffer, at: number) {
         target.set(key, at);
         return at + key.length;
       },
-      readKey: copyOf,
+      readKey: (shared: Buffer, start: number, end: number) => slab.copy(shared, start, end),
     },
     mapSize: mapBytes,
     // With it, commits are answered before they are on disk.
     overlappingSync: false,
   });
-}
-
-/**
- * Copies what the package overwrites with the next row. Its own copies each come with an allocation outside of the heap,
- * which takes longer than all else in reading a range.
- */
-function copyOf(shared: Buffer, start: number, end: number): Buffer {
-  const copy = Buffer.allocUnsafe(end - start);
-  // Its length is not what Node takes it for.
-  copy.set(new Uint8Array(shared.buffer, shared.byteOffset + start, end - start));
-  return copy;
 }
 
 /** One transaction of the file with one sync. It also says how long the file is, so that one cut off is recognised. */

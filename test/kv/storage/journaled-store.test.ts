@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import type { MaybePromise } from '../../../src/kv/storage/engine.ts';
 import { encodeRecord } from '../../../src/kv/storage/journal-record.ts';
 import { JournaledStore } from '../../../src/kv/storage/journaled-store.ts';
 import { MemoryStore } from '../../../src/kv/storage/memory.ts';
@@ -262,6 +264,21 @@ describe('JournaledStore', () => {
     await store.close();
     expect(await salvage(wreck, contents)).to.deep.equal(['a=small again', 'b=large']);
   });
+
+  it('puts what is larger than a segment over all that came before, also while a segment goes beneath', async () => {
+    const base = new Gated();
+    const store = new JournaledStore(base, directory, systemClock, segmentBytes);
+    for (let n = 0; n < 5; n += 1) await commit(store, put('a', `${n}`.padEnd(1000)));
+    const gate = new AbortController();
+    base.opening = once(gate.signal, 'abort');
+    await commit(store, put('a', 'in the next segment'.padEnd(1000)));
+    const large = store.commit([put('a', 'newest'), put('b', 'x'.repeat(segmentBytes))]);
+    gate.abort();
+    await large;
+    store.refresh();
+    expect(store.get(Buffer.from('ka'))?.toString()).to.equal('newest');
+    await store.close();
+  });
 });
 
 const remove = (key: string): Write => ({ key: Buffer.from(`k${key}`), value: undefined });
@@ -297,5 +314,14 @@ class Reluctant extends MemoryStore {
     if (this.allow <= 0) throw new Error('ENOSPC: no space left on device');
     if (this.get(journalKey)) this.allow -= 1;
     super.commit(writes);
+  }
+}
+
+/** A store that takes nothing before something else has happened. */
+class Gated extends MemoryStore {
+  opening: Promise<unknown> = Promise.resolve();
+
+  override commit(writes: readonly Write[]): MaybePromise<void> {
+    return this.opening.then(() => super.commit(writes));
   }
 }
