@@ -11,7 +11,7 @@ import { until } from '../fixtures/until.ts';
 const mebibyte = 1024 * 1024;
 
 describe('the image of pgherd', function () {
-  this.timeout(600_000);
+  this.timeout(1_200_000);
   let engine: DockerEngine;
   let etcd: EtcdProcess;
   let store: EtcdStore;

@@ -28,7 +28,7 @@ interface Container {
  * than its containers.
  */
 describe('an instance of containers on three cells of a real Docker engine', function () {
-  this.timeout(600_000);
+  this.timeout(1_200_000);
   let engine: DockerEngine;
   let herd: Herd | undefined;
   let uri: string;

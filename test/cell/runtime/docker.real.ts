@@ -18,7 +18,7 @@ import { until } from '../../fixtures/until.ts';
 
 for (const program of ['docker', 'podman'] as const) {
   describe(`DockerRuntime on a real engine, ${program}`, function () {
-    this.timeout(600_000);
+    this.timeout(1_200_000);
     const hostname = '0.patroni.patroni1.patroni.bosh';
     let engine: DockerEngine;
     let etcd: EtcdProcess;
