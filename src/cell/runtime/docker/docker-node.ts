@@ -13,7 +13,7 @@ import { type HostPorts, isPortTaken } from './host-ports.ts';
 import type { Images } from './images.ts';
 import type { NodeData } from './node-data.ts';
 import { type DockerRecord, RecordDirectory } from './node-record.ts';
-import { type Host, identifyRun, proveGone } from './proof.ts';
+import { type Host, identifyRun, isKnown, proveGone } from './proof.ts';
 import { tarOf } from './tar.ts';
 
 /** What all nodes of a cell share. */
@@ -183,9 +183,10 @@ export class DockerNode {
 
   /** Somebody else has started the container again. */
   async #startedAgain(found: Inspection): Promise<void> {
-    const { table } = this.#around.host;
+    const { host } = this.#around;
+    const { table } = host;
     const { run } = this.#record;
-    if (!run || (run.init.pid === found.pid && isAlive(run, table))) return;
+    if (!run || isKnown(found.pid, run, host)) return;
     // The engine says that the earlier run is over; the kernel does not.
     if (isAlive(run, table)) await this.#remember({ ...this.#record, doubtfulSince: table.bootId() });
     await this.#identify(found);

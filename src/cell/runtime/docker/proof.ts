@@ -23,6 +23,7 @@ import type { DockerRecord } from './node-record.ts';
  * | container exited, its first process gone                        | removed; proven                                 |
  * | container exited, the engine says, but its process is alive     | killed and waited for; proven when it is gone   |
  * | somebody has started it again                                   | removed by force; proven when both runs are gone |
+ * | it runs, the engine says, but its process is gone               | the engine did not notice yet; removed; proven  |
  * | container gone without us, its first process gone               | proven                                          |
  * | container was created and never started                         | removed; there was no process: proven           |
  * | the engine does not answer                                      | no answer: asked again later, nothing released  |
@@ -37,11 +38,16 @@ import type { DockerRecord } from './node-record.ts';
 export async function proveGone(
   container: string,
   record: DockerRecord,
-  { engine, host, clock, patienceMs }: { engine: Engine; host: Host; clock: Clock; patienceMs: number },
+  {
+    engine,
+    host,
+    clock,
+    patienceMs,
+  }: { engine: Pick<Engine, 'inspect' | 'remove'>; host: Host; clock: Clock; patienceMs: number },
 ): Promise<Proof> {
   const { table } = host;
   const found = await engine.inspect(container);
-  const startedAgain = found?.running && !isRunOf(found.pid, record.run, host) ? found : undefined;
+  const startedAgain = found?.running && !isKnown(found.pid, record.run, host) ? found : undefined;
   const again = startedAgain && identifyRun(startedAgain.pid, startedAgain.id, host);
   await engine.remove(container);
   if (record.doubtfulSince === table.bootId()) return 'unproven';
@@ -86,5 +92,12 @@ export function identifyRun(pid: number, containerId: string, { table, cgroups }
   return isAlive(run, table) ? run : undefined;
 }
 
-const isRunOf = (pid: number, run: Run | undefined, { table }: Host): boolean =>
-  run !== undefined && run.init.pid === pid && run.bootId === table.bootId() && isAlive(run, table);
+/**
+ * Whether the process that the engine says runs is the one that we know. The kernel knows its end before the engine does:
+ * until then the engine names a process that is no more, and nobody has started anything again.
+ */
+export const isKnown = (pid: number, run: Run | undefined, { table }: Host): boolean =>
+  run !== undefined &&
+  run.init.pid === pid &&
+  run.bootId === table.bootId() &&
+  (isAlive(run, table) || table.alive(pid) === undefined);

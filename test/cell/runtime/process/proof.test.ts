@@ -1,46 +1,10 @@
 import { expect } from 'chai';
 import { leftovers, makeSureNothingIsLeft, type Run } from '../../../../src/cell/runtime/process/proof.ts';
-import type { ProcessIdentity, ProcessTable } from '../../../../src/cell/runtime/process-table.ts';
 import { FakeClock } from '../../../fixtures/fake-clock.ts';
-
-interface FakeProcess {
-  readonly start: string;
-  readonly namespace: string;
-  readonly inner?: number;
-  readonly words?: readonly string[];
-}
+import { type FakeProcess, FakeProcessTable } from '../../../fixtures/fake-process-table.ts';
 
 const config = '/data/nodes/a/patroni.json';
 const run: Run = { bootId: 'boot-1', init: { pid: 100, startTime: '5000' }, namespace: 'pid:[7]' };
-const ours = process.pid;
-
-class FakeTable implements ProcessTable {
-  boot = 'boot-1';
-  readonly killed: ProcessIdentity[] = [];
-  readonly #processes = new Map<number, FakeProcess>([[ours, { start: '1', namespace: 'pid:[1]' }]]);
-
-  constructor(processes: Record<number, FakeProcess> = {}) {
-    for (const [pid, each] of Object.entries(processes)) this.#processes.set(Number(pid), each);
-  }
-
-  bootId = () => this.boot;
-  pids = () => [...this.#processes.keys()];
-  namespace = (pid: number) => this.#processes.get(pid)?.namespace;
-  innermostPid = (pid: number) => this.#processes.get(pid)?.inner ?? pid;
-  arguments = (pid: number) => this.#processes.get(pid)?.words ?? [];
-  children = () => [];
-  alive(pid: number): ProcessIdentity | undefined {
-    const found = this.#processes.get(pid);
-    return found && { pid, startTime: found.start };
-  }
-  kill(identity: ProcessIdentity): void {
-    this.killed.push(identity);
-  }
-  end(pid: number): void {
-    this.#processes.delete(pid);
-  }
-}
-
 const init: FakeProcess = { start: '5000', namespace: 'pid:[7]', inner: 1, words: ['python3', 'patroni', config] };
 const postgres: FakeProcess = { start: '5100', namespace: 'pid:[7]', inner: 28, words: ['postgres'] };
 const wrapper: FakeProcess = { start: '4999', namespace: 'pid:[1]', words: ['unshare', '--pid', 'patroni', config] };
@@ -67,13 +31,13 @@ describe('leftovers()', () => {
   ];
   for (const [what, processes, expected] of cases) {
     it(what, () => {
-      const left = leftovers(run, config, new FakeTable(processes));
+      const left = leftovers(run, config, new FakeProcessTable(processes));
       expect(left.map(({ pid }) => pid).toSorted((a, b) => a - b)).to.deep.equal(expected);
     });
   }
 
   it('finds nothing of a run before the last boot, whoever has its numbers now', () => {
-    const table = new FakeTable({ 100: { ...init, words: [] }, 101: postgres });
+    const table = new FakeProcessTable({ 100: { ...init, words: [] }, 101: postgres });
     table.boot = 'boot-2';
     expect(leftovers(run, config, table)).to.deep.equal([]);
   });
@@ -82,7 +46,7 @@ describe('leftovers()', () => {
 describe('makeSureNothingIsLeft()', () => {
   it('kills what is left and resolves only when it is gone', async () => {
     const clock = new FakeClock();
-    const table = new FakeTable({ 101: postgres });
+    const table = new FakeProcessTable({ 101: postgres });
     let isProved = false;
     const proving = makeSureNothingIsLeft(run, config, { table, clock, patienceMs: 1000 }).then(() => {
       isProved = true;
@@ -97,7 +61,7 @@ describe('makeSureNothingIsLeft()', () => {
 
   it('rejects when a process does not end, so that nothing is released', async () => {
     const clock = new FakeClock();
-    const table = new FakeTable({ 101: postgres });
+    const table = new FakeProcessTable({ 101: postgres });
     const failure = makeSureNothingIsLeft(run, config, { table, clock, patienceMs: 1000 }).catch((error) => error);
     await clock.advance(1100);
     expect((await failure).message).to.equal('processes 101 do not end although they were killed');
