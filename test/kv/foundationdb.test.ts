@@ -1,10 +1,14 @@
 import { expect } from 'chai';
+import { SimpleTokens } from '../../src/kv/auth/simple-tokens.ts';
 import type { Backend } from '../../src/kv/backend.ts';
 import { type BackendOptions, backendOn, openBackend } from '../../src/kv/open-backend.ts';
+import { KvServer } from '../../src/kv/server/server.ts';
 import { openOnFoundationDb } from '../../src/kv/storage/foundationdb.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { testKvBackend } from '../contract/kv-backend.ts';
+import type { KvServer as KvServerFixture } from '../contract/kv-behaviour.ts';
 import { checkAgainstModel } from '../contract/kv-model.ts';
+import { kvSharesAccounts } from '../contract/kv-shared-accounts.ts';
 import { FakeFoundationDb } from '../fixtures/kv/fake-foundationdb.ts';
 import { Recorder } from './support/recorder.ts';
 import { compare, op, put, range, txn, watch } from './support/requests.ts';
@@ -115,5 +119,36 @@ describe('kv on a double of FoundationDB', () => {
     expect(String(error)).to.match(
       /the engine foundationdb needs .*npm install foundationdb|install foundationdb-clients/,
     );
+  });
+});
+
+describe('two servers of pgherd kv on a double of FoundationDB', () => {
+  async function serve(database: FakeFoundationDb): Promise<KvServerFixture> {
+    const backend = await backendOn(await openOnFoundationDb(database, systemClock), { clock: systemClock });
+    const faults: unknown[] = [];
+    const server = new KvServer({
+      ...{ backend, host: '127.0.0.1', port: 0, clock: systemClock, tokens: new SimpleTokens(systemClock) },
+      member: (port) => ({ name: 'test', clientUrls: [`http://127.0.0.1:${port}`] }),
+      onFault: (error) => faults.push(error),
+    });
+    const stopping = new AbortController();
+    let ended: Promise<void> = Promise.resolve();
+    const port = await new Promise<number>((resolve, reject) => {
+      ended = server.run(stopping.signal, resolve);
+      ended.catch(reject);
+    });
+    return {
+      endpoint: `http://127.0.0.1:${port}`,
+      async stop() {
+        stopping.abort();
+        await ended;
+        expect(faults).to.deep.equal([]);
+      },
+    };
+  }
+
+  kvSharesAccounts(async () => {
+    const database = new FakeFoundationDb();
+    return [await serve(database), await serve(database)];
   });
 });

@@ -1,142 +1,24 @@
-import { expect } from 'chai';
 import pg from 'pg';
-import { GrpcClient } from '../fixtures/kv/grpc-client.ts';
-import type { Message } from '../fixtures/kv/protocol.ts';
-import { type KvProcess, startKv } from '../fixtures/kv/server.ts';
+import { kvSharesAccounts } from '../contract/kv-shared-accounts.ts';
+import { startKv } from '../fixtures/kv/server.ts';
 import { type PostgresProcess, startPostgres } from '../fixtures/postgres.ts';
-import { until } from '../fixtures/until.ts';
-
-/** A server, as one account sees it. */
-class Seen {
-  readonly #client: GrpcClient;
-
-  constructor(server: KvProcess) {
-    this.#client = new GrpcClient(server.endpoint);
-  }
-
-  call(method: string, request: Message = {}): Promise<Message> {
-    return this.#client.call(method, request);
-  }
-
-  async login(name: string, password: string): Promise<void> {
-    this.#client.token = undefined;
-    this.#client.token = (await this.call('Auth/Authenticate', { name, password }))['token'];
-  }
-
-  /** What a call is refused with; nothing if it is not. */
-  async refusal(method: string, request: Message = {}): Promise<string> {
-    return this.call(method, request).then(
-      () => '',
-      (error: Error) => error.message,
-    );
-  }
-
-  close(): void {
-    this.#client.close();
-  }
-}
 
 describe('two servers of pgherd kv on one PostgreSQL', () => {
   let postgres: PostgresProcess;
-  let servers: KvProcess[];
-  let seen: Seen[];
-  let one: Seen;
-  let other: Seen;
-  const as = async (server: number, name: string, password: string): Promise<Seen> => {
-    const client = new Seen(servers[server] as KvProcess);
-    seen.push(client);
-    await client.login(name, password);
-    return client;
-  };
-  const put = (key: string) => ['KV/Put', { key, value: '1' }] as const;
-
   before(async () => {
-    seen = [];
     postgres = await startPostgres(['fsync=off']);
-    // One after the other: the first makes the tables.
-    servers = [
-      await startKv({ engine: 'postgres', database: postgres.url }),
-      await startKv({ engine: 'postgres', database: postgres.url }),
-    ];
-    [one, other] = servers.map((server) => new Seen(server)) as [Seen, Seen];
-    seen.push(one, other);
-    await one.call('Auth/UserAdd', { name: 'root', password: 'root-secret' });
-    await other.call('Auth/RoleAdd', { name: 'root' });
-    await one.call('Auth/UserGrantRole', { user: 'root', role: 'root' });
-    await other.call('Auth/UserAdd', { name: 'app', password: 'word' });
-    await one.call('Auth/RoleAdd', { name: 'app' });
-    const perm = { permType: 'READWRITE', key: 'app/', range_end: 'app0' };
-    await other.call('Auth/RoleGrantPermission', { name: 'app', perm });
-    await one.call('Auth/UserGrantRole', { user: 'app', role: 'app' });
   });
-  after(async () => {
-    for (const client of seen ?? []) client.close();
-    await Promise.all((servers ?? []).map((server) => server.stop()));
-    await postgres?.remove();
-  });
+  after(() => postgres?.remove());
 
-  it('auth that is enabled on one is enforced by the other', async () => {
-    await one.call('Auth/AuthEnable');
-    await until('refused', async () => (await other.refusal(...put('app/a'))) === 'etcdserver: user name is empty');
-    await one.login('root', 'root-secret');
-    await other.login('root', 'root-secret');
-  });
-
-  it('a role that is revoked, and a password that is changed, on one are worth nothing on the other', async () => {
-    const app = await as(1, 'app', 'word');
-    await app.call(...put('app/a'));
-    await one.call('Auth/UserRevokeRole', { name: 'app', role: 'app' });
-    await until('denied', async () => (await app.refusal(...put('app/a'))) === 'etcdserver: permission denied');
-    await one.call('Auth/UserGrantRole', { user: 'app', role: 'app' });
-    await until('allowed', async () => (await app.refusal(...put('app/a'))) === '');
-
-    await one.call('Auth/UserChangePassword', { name: 'app', password: 'new' });
-    await until('token', async () => (await app.refusal(...put('app/a'))) === 'etcdserver: invalid auth token');
-    const refused = await other.refusal('Auth/Authenticate', { name: 'app', password: 'word' });
-    expect(refused).to.equal('etcdserver: authentication failed, invalid user ID or password');
-    await (await as(1, 'app', 'new')).call(...put('app/a'));
-  });
-
-  it('changes that both make at the same moment are all there', async () => {
-    const names = Array.from({ length: 20 }, (_, n) => `user-${String(n).padStart(2, '0')}`);
-    const add = (name: string, n: number) =>
-      [one, other][n % 2]?.call('Auth/UserAdd', { name, options: { no_password: true } });
-    await Promise.all(names.map(add));
-    for (const server of [one, other]) {
-      await until('all users', async () => (await server.call('Auth/UserList'))['users'].length === 22);
-    }
-    const deleteUser = (name: string, n: number) => [other, one][n % 2]?.call('Auth/UserDelete', { name });
-    await Promise.all(names.map(deleteUser));
-    for (const server of [one, other]) {
-      await until('two users', async () => (await server.call('Auth/UserList'))['users'].length === 2);
-    }
-  });
-
-  it('an alarm that is raised on one stops the other, until it is disarmed on either', async () => {
-    const member = (await one.call('Cluster/MemberList'))['members'][0].ID;
-    const alarm = (action: string) => ({ action, memberID: member, alarm: 'NOSPACE' });
-    await one.call('Maintenance/Alarm', alarm('ACTIVATE'));
-    await until('stopped', async () => (await other.refusal(...put('x'))).includes('database space exceeded'));
-    await other.call('Maintenance/Alarm', alarm('DEACTIVATE'));
-    await until('going on', async () => (await one.refusal(...put('x'))) === '');
-  });
-
-  it('hears of a change although the notice of it was lost', async () => {
-    const app = await as(1, 'app', 'new');
-    const database = new pg.Client({ connectionString: postgres.url });
-    await database.connect();
-    await database.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgherd kv notices'`,
-    );
-    await one.call('Auth/UserDelete', { name: 'app' });
-    await database.end();
-    await until('token', async () => (await app.refusal(...put('app/a'))) === 'etcdserver: invalid auth token');
-  });
-
-  it('auth that is disabled on one is off on the other', async () => {
-    await one.call('Auth/AuthDisable');
-    const nobody = new Seen(servers[1] as KvProcess);
-    seen.push(nobody);
-    await until('off', async () => (await nobody.refusal(...put('x'))) === '');
-  });
+  const start = () => startKv({ engine: 'postgres', database: postgres.url });
+  kvSharesAccounts(
+    async () => [await start(), await start()],
+    async () => {
+      const client = new pg.Client({ connectionString: postgres.url });
+      await client.connect();
+      const name = 'pgherd kv notices';
+      await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1', [name]);
+      await client.end();
+    },
+  );
 });
