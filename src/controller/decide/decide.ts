@@ -24,6 +24,7 @@ import { findUnwell } from './repair.ts';
 import { readRoute } from './route.ts';
 import { decideRouting } from './routing.ts';
 import { forgetErased } from './scale-down.ts';
+import { spareLeader } from './spare-leader.ts';
 import { describeState } from './status.ts';
 
 /**
@@ -42,27 +43,31 @@ export function decide(view: InstanceView, now: Date, random: RandomInt): Decisi
   const orders = spec && plan && ordersFor(view.id, view.herd.settings.image, spec, plan);
   const config = orders && view.config ? mergeConfiguration(view.config.value, orders.configuration) : good(undefined);
   const problems = [...read.problems, ...admission.problems, ...findProblems(view, admission, config)];
-  const health = readHealth(view, read.nodes);
-  const unwell = course === 'converge' ? findUnwell(view, read.nodes, health, orders?.specHash, now) : [];
   const acts = course === 'converge' && problems.length === 0;
+  const told = readHealth(view, read.nodes);
+  const mayOrder = orders !== undefined && (acts || course === 'retire');
+  const { nodes, health } = mayOrder
+    ? spareLeader(read.nodes, told, orders, draft)
+    : { nodes: read.nodes, health: told };
+  const unwell = course === 'converge' ? findUnwell(view, nodes, health, orders?.specHash, now) : [];
   const pass: Pass | undefined =
     acts && orders ? { view, spec, plan, orders, health, unwell, now, draft, random } : undefined;
 
-  let membership: Membership = { nodes: read.nodes, waiting: undefined };
+  let membership: Membership = { nodes: nodes, waiting: undefined };
   if (view.restored && orders && (pass || course === 'retire')) {
     const isHalted = course === 'retire' || spec?.hibernated === true;
-    membership = adoptNodes(view, read.nodes, orders, health, isHalted, draft);
+    membership = adoptNodes(view, nodes, orders, health, isHalted, draft);
   } else if (pass) {
     membership = spec?.hibernated
-      ? { nodes: haltNodes(view, forgetErased(pass, read.nodes), health, draft), waiting: undefined }
-      : decideMembership(pass, read.nodes);
+      ? { nodes: haltNodes(view, forgetErased(pass, nodes), health, draft), waiting: undefined }
+      : decideMembership(pass, nodes);
     // What was said about a deletion is not to hold for the next one.
     if (view.document && view.deletion) draft.delete(deletionKey(view.id), view.deletion.modRevision);
   } else if (course === 'retire') {
-    membership = { nodes: haltNodes(view, read.nodes, health, draft), waiting: undefined };
+    membership = { nodes: haltNodes(view, nodes, health, draft), waiting: undefined };
     draft.lookAgainIn(Math.min(admission.leftMs ?? longestWaitMs, longestWaitMs));
   } else if (course === 'delete' && problems.length === 0) {
-    const left = decideDeletion(view, read.nodes, admission, now, draft);
+    const left = decideDeletion(view, nodes, admission, now, draft);
     if (!left) return draft.finish();
     membership = { nodes: left, waiting: undefined };
   }

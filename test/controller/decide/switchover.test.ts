@@ -60,4 +60,27 @@ describe('decide(), sparing the leader', () => {
     expect(idle).to.be.a('string');
     expect(streaming).to.include(switchedTo(world));
   });
+
+  it('keeps a node that was to be removed and took over while its agent was gone: nobody else has what it wrote', () => {
+    const simulation = herdWithF1({ 'node-count': 3 });
+    const { world } = simulation;
+    world.apply('f1', standard({ 'node-count': 2 }));
+    world.pass('f1');
+    const going = world
+      .state('f1')
+      .nodes.find(({ node_id, backend_id }) =>
+        world.text(`/cells/assignments/${backend_id}/${node_id}`)?.includes('"removed"'),
+      ) as { node_id: string; backend_id: string };
+    simulation.silenceCell(going.backend_id as never);
+    world.put(leaderKey(f1), going.node_id);
+    simulation.stepPatroni(f1);
+    world.apply('f1', standard({ 'node-count': 3 }));
+    world.pass('f1');
+    const order = world.json<{ desired: string }>(`/cells/assignments/${going.backend_id}/${going.node_id}`);
+    expect(order?.desired).to.equal('running');
+    simulation.unsilenceCell(going.backend_id as never, 'z1');
+    simulation.settle(['f1']);
+    expect(simulation.data.has(going.node_id as never)).to.equal(true);
+    expect(world.condition('f1', 'Ready')?.status).to.equal('True');
+  });
 });

@@ -66,7 +66,8 @@ export class Copies implements Promised {
     });
     claim(restarted.length <= 1, `one serving node of ${id} restarts at a time`);
     const held = newest.filter((node) => before.some((each) => each.node === node));
-    if (held.length > 0) {
+    const isTouched = after.length !== before.length || after.some((each, at) => each.desired !== before[at]?.desired);
+    if (held.length > 0 && isTouched) {
       claim(
         after.some(({ node, desired }) => desired !== 'removed' && held.includes(node)),
         `a good copy of ${id} stays`,
