@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
-import { Page } from '../fixtures/page.ts';
+import { OperatingPage } from '../fixtures/operating-page.ts';
 import { type Herd, startHerd } from '../fixtures/real-herd.ts';
 import type { SmallDisk } from '../fixtures/small-disk.ts';
 import { until } from '../fixtures/until.ts';
@@ -151,7 +151,7 @@ describe('a disk that fills up, on real Patroni under write load', function () {
   }
 
   it('moves everything away from a cell whose disk fills up, as the page says', async () => {
-    const page = new Page(herd, 'replica-repair.md');
+    const page = new OperatingPage(herd, 'replica-repair.md');
     herd.disks.get(1)?.leave(nearlyFullBytes);
     await condition('Degraded', 'DiskFilling');
     await page.run('drain cell-1');
