@@ -123,32 +123,19 @@ describe('a disk that fills up, on real Patroni under write load', function () {
     expect((await state()).nodes).to.deep.equal(nodes);
   });
 
-  const outOfSpace: readonly [string, (disk: SmallDisk) => Promise<void> | void][] = [
-    ['is full, before PostgreSQL ends', (disk) => disk.leave(fullBytes)],
-    [
-      'has no byte left and PostgreSQL ends',
-      async (disk) => {
-        disk.fill();
-        // The connection ends with its server.
-        await useUpWal().catch(() => undefined);
-      },
-    ],
-  ];
-  for (const [what, happens] of outOfSpace) {
-    it(`goes on with the replica when the disk of the leader ${what}, and has both back once there is room`, async () => {
-      const { nodes } = await state();
-      const node = await leader();
-      await herd.synchronous('f1');
-      await happens(diskOf(node));
-      const leads = async () => (await state()).leader ?? node.node_id;
-      await until('another leader', async () => (await leads()) !== node.node_id, { withinMs: 60_000, everyMs: 300 });
-      await writer.nextAck();
-      expect(await writer.lost()).to.deep.equal([]);
-      diskOf(node).free();
-      await nothingLost();
-      expect((await state()).nodes).to.deep.equal(nodes);
-    });
-  }
+  it('goes on with the replica when the disk of the leader is full, before PostgreSQL ends, and has both back once there is room', async () => {
+    const { nodes } = await state();
+    const node = await leader();
+    await herd.synchronous('f1');
+    diskOf(node).leave(fullBytes);
+    const leads = async () => (await state()).leader ?? node.node_id;
+    await until('another leader', async () => (await leads()) !== node.node_id, { withinMs: 60_000, everyMs: 300 });
+    await writer.nextAck();
+    expect(await writer.lost()).to.deep.equal([]);
+    diskOf(node).free();
+    await nothingLost();
+    expect((await state()).nodes).to.deep.equal(nodes);
+  });
 
   it('moves everything away from a cell whose disk fills up, as the page says', async () => {
     const page = new OperatingPage(herd, 'replica-repair.md');
