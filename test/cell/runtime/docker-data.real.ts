@@ -43,7 +43,7 @@ describe('what a docker cell does with data and images', function () {
     });
   const end = async (runtime: DockerRuntime, node: NodeId) => {
     await runtime.stop(node);
-    await runtime.prove(node);
+    expect(await runtime.prove(node)).to.equal('proven');
   };
 
   for (const kind of ['volume', 'directory'] as const) {

@@ -44,9 +44,6 @@ export const inside = {
 const mebibyte = 1024 * 1024;
 // One process of PostgreSQL opens a thousand files at most by default, and one of Patroni a handful.
 const openFiles = 16_384;
-// The kernel counts those of one user in all containers of a machine together; what one container may have is PidsLimit.
-// Named at all because podman asks for a million otherwise, which only an engine with CAP_SYS_RESOURCE can give.
-const userProcesses = 65_536;
 
 /** Limits of a container from the resources of its plan. */
 export function containerLimits({ memory_mb, cpus }: Assignment['resources']) {
@@ -60,7 +57,6 @@ export function containerLimits({ memory_mb, cpus }: Assignment['resources']) {
     PidsLimit: 2048,
     Ulimits: [
       { Name: 'nofile', Soft: openFiles, Hard: openFiles },
-      { Name: 'nproc', Soft: userProcesses, Hard: userProcesses },
       { Name: 'core', Soft: 0, Hard: 0 },
     ],
   };
