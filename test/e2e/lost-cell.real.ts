@@ -95,6 +95,8 @@ describe('losing leaders and cells, and draining, on real Patroni under write lo
   it('replaces the node of a cell that was killed with all its processes', async () => {
     const { leader } = await state();
     const cell = await cellOf(leader);
+    // Without one, what the cell has is the only copy that may lead.
+    await herd.synchronous('f1');
     await daemonOf(cell).end('SIGKILL');
     killAll(databasesOf(cell));
     await settled(cell);
