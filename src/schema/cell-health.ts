@@ -25,7 +25,12 @@ export const parseCellHealth = (text: string): Parsed<CellHealth> => parseJson(t
 /** `/cells/brake`: exists while so many cells are gone that the controller rather believes that it is blind. */
 export const brakeKey = '/cells/brake';
 
-const brakeShape = z.object({ since: z.string(), reason: z.string() });
+const brakeShape = z.object({
+  since: z.string(),
+  reason: z.string(),
+  /** Since when enough cells are there again, though not all: those that are missing get a moment to come back, too. */
+  easing_since: z.string().optional(),
+});
 export type Brake = z.infer<typeof brakeShape>;
 export const parseBrake = (text: string): Parsed<Brake> => parseJson(text, brakeShape);
 

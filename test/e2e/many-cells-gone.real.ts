@@ -55,8 +55,7 @@ describe('many cells gone at once, and cells gone for good', function () {
     await sql(await herd.uri('f2'), 'create table kept as select 42 as x');
     writer = await new Writer(await herd.uri('f1')).start();
     // Before there is one, only the leader itself may lead again.
-    const sync = async () => (await herd.pairs('/service/f1/sync'))[0]?.[1];
-    await until('a synchronous standby', async () => JSON.parse((await sync()) ?? '{}').sync_standby, { everyMs: 200 });
+    await herd.synchronous('f1');
   });
   after(async () => {
     await writer?.stop();

@@ -4,6 +4,9 @@ import type { Health } from './health.ts';
 import { isLive, runs } from './health.ts';
 import type { SoundNode } from './nodes.ts';
 
+/** A controller that has just come up, perhaps after a store that was away, waits at least so long before it believes. */
+export const leastSeenMs = 60_000;
+
 /** What keeps the cell from being Registered, as a sentence; undefined when nothing does. */
 export function illness({ id, registration }: CellView): string | undefined {
   if (!registration) return `the agent of cell ${id} is gone`;

@@ -1,7 +1,8 @@
 import { maintenanceKey, registeredKey } from '../../schema/cell.ts';
-import { type Brake, brakeKey, type CellHealth, cellHealthKey } from '../../schema/cell-health.ts';
+import { type Brake, type CellHealth, cellHealthKey } from '../../schema/cell-health.ts';
 import type { CellView, Versioned } from '../view/instance-view.ts';
-import { illness, isForgottenCell, lastZone } from './cell-health.ts';
+import { decideBrake } from './brake.ts';
+import { illness, lastZone, leastSeenMs } from './cell-health.ts';
 import { type Decision, Draft } from './decision.ts';
 
 /** One cell as the fleet is judged by. */
@@ -36,8 +37,6 @@ export interface FleetDecision extends Pick<Decision, 'compares' | 'ops'> {
   readonly requeueAfterMs: number | undefined;
 }
 
-// A controller that has just come up, perhaps after a store that was away, waits at least so long before it believes.
-const leastSeenMs = 60_000;
 const lookAgainMs = 2_000;
 const lookAtLostMs = 30_000;
 // Of a transaction, well below what the store takes.
@@ -47,16 +46,16 @@ const mostCells = 40;
 export function decideFleet(view: FleetView, now: Date): FleetDecision {
   const draft = new Draft();
   const events: FleetEvent[] = [];
-  const brake = blindness(view.cells);
-  decideBrake(view, brake, now, draft, events);
-  let waitMs: number | undefined;
+  const brake = decideBrake(view, now, draft);
+  events.push(...brake.events);
+  let waitMs = brake.lookAgainMs;
   let changed = 0;
   for (const each of view.cells) {
     if (changed === mostCells) {
       waitMs = 1;
       break;
     }
-    const due = judge(each, view.lostAfterMs, brake !== undefined, now);
+    const due = judge(each, view.lostAfterMs, brake.holds, now);
     if (typeof due === 'number') waitMs = Math.min(waitMs ?? due, due);
     else if (due) {
       changed += 1;
@@ -65,45 +64,6 @@ export function decideFleet(view: FleetView, now: Date): FleetDecision {
   }
   const { compares, ops } = draft.finish();
   return { compares, ops, events, requeueAfterMs: waitMs };
-}
-
-/** Why so much of the fleet seems to be gone that it is likelier that nobody sees it; undefined when it is not. */
-export function blindness(cells: readonly FleetCell[]): string | undefined {
-  // An empty cell, and one that people have given up, is no sign of anything.
-  const fleet = cells.filter(({ cell }) => !illness(cell) || (cell.nodes > 0 && !isForgottenCell(cell)));
-  const gone = fleet.filter(({ cell }) => illness(cell));
-  if (gone.length < 2) return undefined;
-  const help =
-    'no node is replaced until they are back; if some are gone for good, tell so with `pgherd forget cell`, one by one';
-  if (gone.length * 3 > fleet.length) {
-    return `${gone.length} of ${fleet.length} cells are gone at once, more than a third: ${help}`;
-  }
-  const zones = new Map<string, { all: number; gone: number }>();
-  for (const { cell } of fleet) {
-    const zone = lastZone(cell);
-    if (zone === undefined) continue;
-    const count = zones.get(zone) ?? { all: 0, gone: 0 };
-    count.all += 1;
-    if (illness(cell)) count.gone += 1;
-    zones.set(zone, count);
-  }
-  // A zone of one cell is not to be told from its cell.
-  const dark = [...zones].filter(([, { all, gone: missing }]) => all > 1 && all === missing).map(([zone]) => zone);
-  return dark.length > 0 ? `all cells of zone ${dark.sort().join(', ')} are gone at once: ${help}` : undefined;
-}
-
-function decideBrake(view: FleetView, reason: string | undefined, now: Date, draft: Draft, events: FleetEvent[]): void {
-  const before = view.brake;
-  if (reason === before?.value.reason) return;
-  if (reason === undefined) {
-    draft.delete(brakeKey, before?.modRevision ?? 0n);
-    const message = 'enough cells are there again: nodes of lost cells are replaced';
-    events.push({ type: 'Normal', reason: 'BrakeReleased', object: 'fleet', message });
-    return;
-  }
-  const brake: Brake = { since: before?.value.since ?? now.toISOString(), reason };
-  draft.replace(brakeKey, before?.modRevision ?? 0n, JSON.stringify(brake));
-  events.push({ type: 'Warning', reason: 'BrakeApplied', object: 'fleet', message: reason });
 }
 
 type Due =

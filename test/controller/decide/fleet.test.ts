@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { blindness, decideFleet, type FleetCell } from '../../../src/controller/decide/fleet.ts';
+import { blindness } from '../../../src/controller/decide/brake.ts';
+import { decideFleet, type FleetCell } from '../../../src/controller/decide/fleet.ts';
 import { type CellHealth, cellHealthKey } from '../../../src/schema/cell-health.ts';
 import type { CellId } from '../../../src/schema/ids.ts';
 import { herdOfFive, herdWithF1, standard } from '../support/herd-of-five.ts';
@@ -120,9 +121,31 @@ describe('decideFleet()', () => {
     world.fleetPass(minutes(60));
     expect([one, two].map((cell) => health(world, cell)?.health)).to.deep.equal(['Suspect', 'Suspect']);
     simulation.returnCell(one as CellId, 'z1');
-    expect(world.fleetPass().events.map(({ reason }) => reason)).to.include('BrakeReleased');
+    world.fleetPass();
+    expect(health(world, two)?.health, 'it may be the next to come back').to.equal('Suspect');
+    expect(world.json('/cells/brake'))
+      .to.have.property('reason')
+      .that.includes('enough cells are there again, not all');
+    expect(world.fleetPass(minutes(1)).events.map(({ reason }) => reason)).to.include('BrakeReleased');
     world.fleetPass();
     expect(health(world, two)?.health).to.equal('Lost');
+    expect(world.text('/cells/brake')).to.equal(undefined);
+  });
+
+  it('releases the brake at once when all are back, and takes it up again when they go once more', () => {
+    const simulation = herdWithF1();
+    const [one, two] = cellsOf(simulation.world) as [string, string];
+    const world = lose(simulation, one, two);
+    world.fleetPass();
+    simulation.returnCell(one as CellId, 'z1');
+    world.fleetPass();
+    simulation.loseCell(one as CellId);
+    world.fleetPass();
+    expect(world.json('/cells/brake'))
+      .to.have.property('reason')
+      .that.matches(/^2 of 5 cells/);
+    for (const cell of [one, two]) simulation.returnCell(cell as CellId, 'z1');
+    expect(world.fleetPass().events.map(({ reason }) => reason)).to.include('BrakeReleased');
     expect(world.text('/cells/brake')).to.equal(undefined);
   });
 
