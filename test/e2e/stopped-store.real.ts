@@ -15,6 +15,9 @@ const fewSeconds = 8;
 /** Longer than any lease that a daemon has. */
 const leasesGoneMs = 20_000;
 
+/** What is there while a daemon is. */
+const registrations = ['/pgherd/leader', '/cells/registered/', '/routing/routers/'];
+
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Ends a daemon in order; how it ended, and whether that took a few seconds at most. */
@@ -90,10 +93,17 @@ for (const [name, startStore] of Object.entries(stores)) {
     });
 
     const startAll = async () => {
-      for (const daemon of daemons) daemon.start();
       const client = new EtcdStore({ endpoints: [store.endpoint] });
       try {
-        for (const prefix of ['/pgherd/leader', '/cells/registered/', '/routing/routers/']) {
+        // Those of daemons that ended while the store was silent: they are there until their leases run out.
+        for (const prefix of registrations) {
+          for (const { key } of (await client.list(prefixRange(prefix))).kvs) {
+            await client.txn({ if: [], then: [{ type: 'delete', key }] });
+          }
+        }
+        for (const daemon of daemons) daemon.start();
+        // The last is what a leader writes before it begins.
+        for (const prefix of [...registrations, '/routing/nextport']) {
           await until(`${prefix} is there`, async () => (await client.list(prefixRange(prefix))).kvs.length > 0);
         }
       } finally {
@@ -121,7 +131,7 @@ for (const [name, startStore] of Object.entries(stores)) {
     it('end in order when they were started while it was silent', async () => {
       store.freeze();
       for (const daemon of daemons) daemon.start();
-      await sleep(3_000);
+      await until('all have asked in vain', () => daemons.every((daemon) => daemon.log().includes('no answer')));
       expect(daemons.map(({ isRunning }) => isRunning)).to.deep.equal([true, true, true]);
       expect(await Promise.all(daemons.map(endInTime))).to.deep.equal(inTime());
     });
