@@ -180,7 +180,7 @@ describe('runRouter() with a real HAProxy', () => {
     await first.stop();
     const empty = new MemoryStore({ clock: leaseClock, keyspace: new Keyspace() });
     const router = start({ store: empty });
-    await eventually(() => router.log.some((line) => line.includes('the store is not followed')));
+    await eventually(() => router.log.some((line) => line.includes('store is not the one known here')));
     expect([await whoAnswers(host, 30000), session.isOpen]).to.deep.equal(['f1-a', true]);
     expect(await router.registration()).to.equal(undefined);
     session.end();
