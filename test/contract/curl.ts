@@ -28,7 +28,7 @@ export function curlWorks(
 
   for (const version of ['2', '1.1']) {
     describe(`over HTTP/${version}`, () => {
-      const flags = () => ['-s', '--cacert', certificates.caFile, `--http${version}`];
+      const flags = () => ['-sS', '--cacert', certificates.caFile, `--http${version}`];
       const ask = async (path: string, ...options: string[]) => {
         const format = '\n%{http_version} %{http_code}';
         const { stdout } = await run('curl', [...flags(), ...options, '-w', format, server.endpoint + path]);

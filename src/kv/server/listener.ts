@@ -109,7 +109,9 @@ export class Listener {
       if (step.do === 'wait') return;
       if (step.do === 'refuse') return socket.destroy();
       if (step.do === 'greet') {
-        socket.write(greeting);
+        // Node's HTTP/2 writes past the queue of a TLS socket and aborts the process when a write is still under way there.
+        socket.pause();
+        socket.write(greeting, () => socket.resume());
         stopWaiting.push(clock.after(firstCallWithinMs, () => take(opening.hurry())));
         return;
       }
