@@ -5,6 +5,7 @@ import pg from 'pg';
 import type { Daemon } from '../fixtures/process.ts';
 import { commandLine, killAll } from '../fixtures/processes.ts';
 import { type Herd, startHerd } from '../fixtures/real-herd.ts';
+import { sql as sqlAt } from '../fixtures/sql.ts';
 import { Writer } from '../fixtures/writer.ts';
 
 interface InstanceRow {
@@ -18,15 +19,7 @@ describe('the main job on real etcd, Patroni, PostgreSQL and HAProxy', function 
   let herd: Herd;
   let uri: string;
 
-  const sql = async <Row extends pg.QueryResultRow>(text: string): Promise<Row[]> => {
-    const client = new pg.Client({ connectionString: uri, connectionTimeoutMillis: 3000 });
-    await client.connect();
-    try {
-      return (await client.query<Row>(text)).rows;
-    } finally {
-      await client.end();
-    }
-  };
+  const sql = <Row extends pg.QueryResultRow>(text: string): Promise<Row[]> => sqlAt(uri, text);
   const state = async (): Promise<InstanceRow> =>
     JSON.parse(await herd.run('get', 'instances', 'f1', '-o', 'json')).state;
   const document = (nodes: number) => ({ plan: 'test', parameters: { 'node-count': nodes } });

@@ -3,7 +3,7 @@ import type { Admission } from './admission.ts';
 import type { Health } from './health.ts';
 import type { SoundNode } from './nodes.ts';
 import type { Unwell } from './repair.ts';
-import type { RolloutProgress } from './rollout.ts';
+import type { RolloutProgress } from './rollout-progress.ts';
 import type { Route } from './route.ts';
 
 /** Something worth saying: a word for programs, a sentence for people. */

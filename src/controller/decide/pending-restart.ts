@@ -1,22 +1,11 @@
 import { type Assignment, assignmentKey } from '../../schema/assignment.ts';
-import type { ObservedState } from '../../schema/observed-state.ts';
 import type { Remark } from './findings.ts';
 import { guardHealth, serves } from './health.ts';
 import { names, type SoundNode } from './nodes.ts';
 import type { Pass } from './pass.ts';
+import { patienceMs, type Rollout, type RolloutProgress } from './rollout-progress.ts';
 
-type Rollout = NonNullable<ObservedState['rollout']>;
-
-/** What became of parameters that the nodes do not run with yet although they were restarted. */
-export interface PendingRestarts {
-  /** As the state is to remember it; undefined when nothing is pending. */
-  readonly rollout: Rollout | undefined;
-  readonly waiting: Remark | undefined;
-  readonly stopped: Remark | undefined;
-}
-
-const patienceMs = 5 * 60_000;
-const none: PendingRestarts = { rollout: undefined, waiting: undefined, stopped: undefined };
+const none: RolloutProgress = { rollout: undefined, waiting: undefined, stopped: undefined };
 
 /** Whether Patroni says that a restart of PostgreSQL would change something. */
 export const isPending = ({ observed, member }: SoundNode): boolean =>
@@ -33,7 +22,7 @@ export function finishPendingRestarts(
   nodes: readonly SoundNode[],
   before: Rollout | undefined,
   waitingFor: (rollout: Rollout | undefined) => Remark | undefined,
-): PendingRestarts {
+): RolloutProgress {
   const { view, orders, health, draft, now } = pass;
   const { leader } = health;
   for (const node of nodes) {

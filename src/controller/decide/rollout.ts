@@ -1,27 +1,14 @@
 import { assignmentKey } from '../../schema/assignment.ts';
 import { windowAt } from '../../schema/maintenance-window.ts';
-import type { ObservedState } from '../../schema/observed-state.ts';
 import type { ObservedFacts } from '../view/facts.ts';
 import type { Remark } from './findings.ts';
 import { guardHealth, type Health, runs, serves } from './health.ts';
 import { names, type SoundNode } from './nodes.ts';
 import type { Pass } from './pass.ts';
 import { finishPendingRestarts, isPending } from './pending-restart.ts';
+import { patienceMs, type Rollout, type RolloutProgress } from './rollout-progress.ts';
 import { switchOver } from './switchover.ts';
 
-type Rollout = NonNullable<ObservedState['rollout']>;
-
-/** What became of the rollout of restarts in a pass. */
-export interface RolloutProgress {
-  /** As the state is to remember it; undefined when none is under way. */
-  readonly rollout: Rollout | undefined;
-  /** What the next restart waits for, besides the nodes before it. */
-  readonly waiting: Remark | undefined;
-  /** Which node did not come back, and what to do. */
-  readonly stopped: Remark | undefined;
-}
-
-const patienceMs = 5 * 60_000;
 const queuedMs = 10_000;
 const longestWaitMs = 3_600_000;
 
